@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# make                 out/release/vmm
+# make MODE=asan       the same under out/asan (also: debug, ubsan, tsan, fuzz)
+# make ARCH=arm64      cross build in out/arm64-release (see tests/setup)
+# make check           lint, unit tests, guests, boots; the same with MODE=
+# make bench           side by side with qemu-system-aarch64; never part of check
+#
+# Wildcards per folder: adding a file is adding it to the build. Objects are
+# linked as objects, never as an archive (include/vmm/registry.h says why).
+
+MODE ?= release
+HOST_ARCH := $(shell uname -m | sed 's/aarch64/arm64/')
+ARCH ?= $(HOST_ARCH)
+
+ifeq ($(ARCH),$(HOST_ARCH))
+OUT := out/$(MODE)
+CC := $(if $(filter default,$(origin CC)),gcc,$(CC))
+PKG_CONFIG ?= pkg-config
+else
+OUT := out/$(ARCH)-$(MODE)
+CROSS := aarch64-linux-gnu-
+CC := $(CROSS)gcc
+SYSROOT := out/sysroot-$(ARCH)
+PKG_CONFIG := PKG_CONFIG_SYSROOT_DIR=$(CURDIR)/$(SYSROOT) PKG_CONFIG_LIBDIR=$(CURDIR)/$(SYSROOT)/usr/lib/aarch64-linux-gnu/pkgconfig pkg-config
+CFLAGS_ARCH := -isystem $(SYSROOT)/usr/include -isystem $(SYSROOT)/usr/include/aarch64-linux-gnu
+LDFLAGS_ARCH := -L$(SYSROOT)/usr/lib/aarch64-linux-gnu -Wl,-rpath-link,$(SYSROOT)/usr/lib/aarch64-linux-gnu
+endif
+
+CFLAGS_release := -O2
+CFLAGS_debug := -O0
+CFLAGS_asan := -O1 -fsanitize=address -fno-omit-frame-pointer
+CFLAGS_ubsan := -O1 -fsanitize=undefined -fno-sanitize-recover=undefined
+CFLAGS_tsan := -O1 -fsanitize=thread
+ifeq ($(MODE),fuzz)
+CC := clang
+endif
+CFLAGS_fuzz := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
+
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Werror
+CFLAGS_ALL := -std=c11 -D_GNU_SOURCE -g $(WARN) $(CFLAGS_$(MODE)) $(CFLAGS_ARCH) -Iinclude -I$(OUT)/gen -pthread $(CFLAGS)
+LDFLAGS_ALL := $(CFLAGS_$(MODE)) $(LDFLAGS_ARCH) -pthread $(LDFLAGS)
+LIBS := -lfdt -lcapstone -lz -lzstd -llz4 -llzma -ljson-c
+
+FOLDERS := src src/cmd src/hv src/hv/soft arch/arm64 arch/arm64/gic arch/arm64/cpu devices devices/char devices/virtio devices/disk devices/net
+ifeq ($(ARCH),arm64)
+FOLDERS += src/hv/kvm
+endif
+ifeq ($(ARCH),x86_64)
+FOLDERS += arch/x86_64
+endif
+
+HOST_TOOLS := arch/arm64/cpu/gendec.c
+SRCS := $(filter-out $(HOST_TOOLS),$(wildcard $(addsuffix /*.c,$(FOLDERS))))
+OBJS := $(SRCS:%.c=$(OUT)/%.o)
+TABLES := $(OUT)/gen/a64-tables.h
+
+.PHONY: all check bench clean lint
+all: $(OUT)/vmm
+
+$(OUT)/vmm: $(OBJS)
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+
+$(OUT)/%.o: %.c | $(TABLES)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+
+# Tools that run on the build machine while building.
+out/host/gendec: arch/arm64/cpu/gendec.c arch/arm64/cpu/a64.def
+	@mkdir -p $(@D)
+	gcc -std=c11 -O1 -Wall -Wextra -o $@ $<
+
+$(TABLES): out/host/gendec
+	@mkdir -p $(@D)
+	out/host/gendec > $@.new && mv $@.new $@
+$(OUT)/arch/arm64/cpu/decode.o: $(TABLES)
+
+-include tests/tests.mk
+-include $(OBJS:.o=.d)
+
+clean:
+	rm -rf out

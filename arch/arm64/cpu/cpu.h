@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The software CPU from inside: one struct per vCPU, and what exec_ functions,
+ * the MMU, exceptions and the dispatcher (and the translator of the same CPU,
+ * arch/x86_64) use of each other. Private to arch/.
+ */
+#ifndef CPU_CPU_H
+#define CPU_CPU_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <vmm/cpu.h>
+#include <vmm/types.h>
+
+#include "insn.h"
+
+/* ---- State ---- */
+
+/*
+ * One SIMD&FP register: the low 128 bits of an SVE register. Lanes are numbered
+ * as in the Arm ARM, lane 0 least significant, on a little-endian host.
+ */
+union vreg {
+	uint8_t  b[16]; int8_t  sb[16];
+	uint16_t h[8];  int16_t sh[8];
+	uint32_t s[4];  int32_t ss[4];
+	uint64_t d[2];  int64_t sd[2];
+	unsigned __int128 q;
+};
+
+#define Z_STRIDE 256            /* bytes a Z register occupies whatever the vector length (VL <= 2048) */
+
+/* PSTATE and SPSR_EL1 fields in their architectural places. */
+#define PSTATE_N      (UINT64_C(1) << 31)
+#define PSTATE_Z      (UINT64_C(1) << 30)
+#define PSTATE_C      (UINT64_C(1) << 29)
+#define PSTATE_V      (UINT64_C(1) << 28)
+#define PSTATE_NZCV   (UINT64_C(0xf) << 28)
+#define PSTATE_DIT    (UINT64_C(1) << 24)
+#define PSTATE_PAN    (UINT64_C(1) << 22)
+#define PSTATE_SS     (UINT64_C(1) << 21)
+#define PSTATE_IL     (UINT64_C(1) << 20)
+#define PSTATE_SSBS   (UINT64_C(1) << 12)
+#define PSTATE_BTYPE_SHIFT 10
+#define PSTATE_D      (UINT64_C(1) << 9)
+#define PSTATE_A      (UINT64_C(1) << 8)
+#define PSTATE_I      (UINT64_C(1) << 7)
+#define PSTATE_F      (UINT64_C(1) << 6)
+#define PSTATE_DAIF   (UINT64_C(0xf) << 6)
+
+/*
+ * Software TLB: {tag, addend} pairs indexed by VA bits 21:12, one array for
+ * reads and one for writes. (va ^ tag) <= 4096 - size is tag match, page
+ * crossing and "any alignment will do" in one compare; then the byte is at
+ * host address addend + va. An entry exists only for RAM, only with permission,
+ * and only while unaligned accesses are allowed (fill policy in mmu.c), so the
+ * inline code knows no rules at all.
+ */
+#define TLB_ENTRIES 1024
+/* Tag of an empty entry @k: a VA that indexes to k differs from it in bit 12, so it never matches. */
+#define TLB_EMPTY_TAG(k) ((uint64_t)((k) ^ 1) << 12)
+
+struct tlb_entry { uint64_t tag, addend; };
+
+struct block;                   /* decoded instructions from one page, run.c */
+
+#define JC_ENTRIES 2048
+struct jc_entry { uint64_t va; struct block *block; };
+
+/*
+ * Everything that depends on one translation regime and ASID. A cpu has one for
+ * EL1 and several for EL0; switching EL, TTBR or ASID is a pointer change.
+ */
+struct mmu_ctx {
+	struct tlb_entry r[TLB_ENTRIES], w[TLB_ENTRIES];
+	struct jc_entry jc[JC_ENTRIES];
+	uint16_t asid;
+	bool in_use;
+};
+
+enum { EL0_CTX_COUNT = 8 };
+
+/* System registers with a row in regs.def live in cpu->sys[] (or soc->sys[] for VM scope). */
+enum sysreg {
+#define REG(NAME, ...) SYS_##NAME,
+#include <vmm/regs.def>
+	SYS_COUNT
+};
+
+/* Bits of cpu->exit_req; any non-zero value makes the dispatcher stop at the next block boundary. */
+enum {
+	REQ_IRQ  = 1 << 0,      /* the GIC's signal to this cpu changed, or was unmasked: look at irq_lines */
+	REQ_KICK = 1 << 1,      /* cpu_kick() */
+	REQ_RING = 1 << 2,      /* another cpu broadcast TLBI or IC: drain the ring */
+	REQ_STOP = 1 << 3,      /* power state changed */
+};
+
+struct gic_cpu;
+struct timer_cpu;
+struct mmu_ring;
+struct run_cache;
+
+struct cpu {
+	/* x0..x30, SP of the current EL; then ZERO and SINK (insn.h). Offsets fixed for the translator. */
+	uint64_t x[34];
+	uint64_t pc;
+	_Atomic uint32_t exit_req;
+	uint32_t nzcv;                  /* PSTATE<31:28> in place, other bits 0 */
+	uint32_t daif;                  /* PSTATE<9:6> in place */
+	uint8_t el, spsel, pan, ssbs, dit, il, ss, btype;
+	uint32_t fpcr, fpsr;
+	bool fp_trapped;                /* CPACR_EL1.FPEN for the current EL; kept by sysreg.c and except.c */
+	struct mmu_ctx *ctx;            /* translations of the current EL */
+	struct mmu_ctx *ctx_el0;        /* of EL0 in the current ASID, for LDTR/STTR; == ctx at EL0 */
+	uint64_t icount;                /* instructions executed, for diagnosis and benchmarks */
+
+	_Alignas(64) uint8_t z[32][Z_STRIDE];
+	uint8_t p[17][Z_STRIDE / 8];    /* SVE predicates and FFR */
+
+	uint64_t sp_el[2];              /* SP_EL0, SP_EL1; the current one is in x[SLOT_SP] and this copy is stale */
+	uint64_t sys[SYS_COUNT];
+
+	/* Local exclusive monitor: valid while size != 0. Value-compare semantics. */
+	struct { uint8_t size; void *host; uint64_t value[2]; } excl;
+
+	_Atomic uint32_t irq_lines;     /* bit 0 IRQ, bit 1 FIQ: what the GIC signals now */
+	_Atomic bool event;             /* WFE's event register */
+	_Atomic uint32_t power;         /* enum cpu_power */
+	bool waiting;                   /* set by exec_wfi/exec_wfe before EXEC_LEAVE, see run.c */
+
+	unsigned id;
+	struct soc *soc;
+	struct gic_cpu *gic;
+	struct timer_cpu *timer;
+	struct mmu_ring *ring;
+	struct run_cache *run;
+	struct mmu_ctx *ctxs;           /* [0]: EL1; [1..EL0_CTX_COUNT]: EL0 by ASID */
+	void *tlb2;                     /* second-level TLB, mmu.c */
+	struct hv_exit *exit;           /* where an instruction puts the reason before EXEC_LEAVE */
+
+	/* Sleeping (WFI, WFE, power off): wake by cpu_wake(). */
+	pthread_mutex_t sleep_lock;
+	pthread_cond_t sleep_cond;
+};
+
+enum cpu_power { POWER_OFF, POWER_ON_PENDING, POWER_ON };
+
+struct soc {
+	struct soc_config cfg;
+	struct hv_env env;
+	uint64_t features;              /* bit a64_feat: what rows are defined */
+	struct cpu **cpus;
+	uint64_t sys[SYS_COUNT];        /* VM-scoped registers */
+	_Atomic bool ran;               /* a vCPU has run: feature registers are fixed (E6) */
+	struct gic *gic;
+	struct timer *timer;
+};
+
+static inline union vreg *cpu_v(struct cpu *c, unsigned n) { return (union vreg *)(void *)c->z[n]; }
+
+/* Result of an operation that zeroes the rest of the register (every scalar and vector write but INS-like ones). */
+static inline void cpu_set_v(struct cpu *c, unsigned n, union vreg v) { *cpu_v(c, n) = v; }
+
+static inline uint32_t make_nzcv(bool n, bool z, bool cf, bool v)
+{
+	return (uint32_t)n << 31 | (uint32_t)z << 30 | (uint32_t)cf << 29 | (uint32_t)v << 28;
+}
+
+/* Arm ARM, shared/functions/system/ConditionHolds. */
+static inline bool cond_holds(const struct cpu *c, unsigned cond)
+{
+	bool n = c->nzcv >> 31 & 1, z = c->nzcv >> 30 & 1, cf = c->nzcv >> 29 & 1, v = c->nzcv >> 28 & 1, r;
+
+	switch (cond >> 1) {
+	case 0: r = z; break;
+	case 1: r = cf; break;
+	case 2: r = n; break;
+	case 3: r = v; break;
+	case 4: r = cf && !z; break;
+	case 5: r = n == v; break;
+	case 6: r = n == v && !z; break;
+	default: return true;
+	}
+	return r != (cond & 1);
+}
+
+/* ---- Memory (mmu.c) ----
+ *
+ * All return true when the access happened. False: an exception has been taken
+ * (pc is the vector, nothing else changed): the exec_ function returns EXEC_JUMP.
+ * A multi-register access is ONE call, so that both pages are checked before any
+ * byte moves; @unit is the size of one element (what MMIO and alignment see).
+ */
+enum {
+	ACC_UNPRIV  = 1 << 0,   /* LDTR, STTR: as EL0 would */
+	ACC_ALIGNED = 1 << 1,   /* must be naturally aligned (of the whole @bytes) whatever SCTLR_EL1.A says */
+	ACC_SP      = 1 << 2,   /* base is SP: cpu_sp_ok() has been called */
+};
+
+bool mmu_read_slow(struct cpu *c, uint64_t va, void *buf, unsigned bytes, unsigned unit, unsigned flags);
+bool mmu_write_slow(struct cpu *c, uint64_t va, const void *buf, unsigned bytes, unsigned unit, unsigned flags);
+
+/*
+ * Host address of RAM for an atomic operation on [va, va + bytes), naturally
+ * aligned, readable and (when @write) writable; NULL: exception taken (alignment
+ * 0x21; not RAM: unsupported atomic 0x35, or external abort 0x10 where nobody is).
+ */
+void *mmu_atomic_ptr(struct cpu *c, uint64_t va, unsigned bytes, bool write, unsigned flags);
+
+/* The EL0 or EL1 context of an access. */
+static inline struct mmu_ctx *acc_ctx(struct cpu *c, unsigned flags)
+{
+	return flags & ACC_UNPRIV ? c->ctx_el0 : c->ctx;
+}
+
+/* Host address if the software TLB has [va, va + bytes) in one page for reading, else NULL. bytes <= 64. */
+static inline void *tlb_read_ptr(struct mmu_ctx *m, uint64_t va, unsigned bytes)
+{
+	const struct tlb_entry *e = &m->r[va >> 12 & (TLB_ENTRIES - 1)];
+
+	return (va ^ e->tag) <= 4096 - bytes ? (void *)(uintptr_t)(e->addend + va) : NULL;
+}
+
+static inline void *tlb_write_ptr(struct mmu_ctx *m, uint64_t va, unsigned bytes)
+{
+	const struct tlb_entry *e = &m->w[va >> 12 & (TLB_ENTRIES - 1)];
+
+	return (va ^ e->tag) <= 4096 - bytes ? (void *)(uintptr_t)(e->addend + va) : NULL;
+}
+
+/*
+ * Plain guest accesses race by design (other vCPUs, devices); the guest orders
+ * them. Relaxed atomics when aligned give the single-copy atomicity of the
+ * Arm ARM, and the same instruction as a plain access on every host we run on.
+ */
+#define DEFINE_MEM_ACCESS(bits)                                                               \
+	typedef uint##bits##_t __attribute__((aligned(1), may_alias)) mem_u##bits;            \
+	__attribute__((no_sanitize("thread", "alignment")))                                   \
+	static inline bool mem_ld##bits(struct cpu *c, uint64_t va, uint##bits##_t *v, unsigned flags) \
+	{                                                                                     \
+		const void *p = tlb_read_ptr(acc_ctx(c, flags), va, bits / 8);                \
+		if (__builtin_expect(p != NULL, 1)) {                                         \
+			*v = *(const volatile mem_u##bits *)p;                                \
+			return true;                                                          \
+		}                                                                             \
+		return mmu_read_slow(c, va, v, bits / 8, bits / 8, flags);                    \
+	}                                                                                     \
+	__attribute__((no_sanitize("thread", "alignment")))                                   \
+	static inline bool mem_st##bits(struct cpu *c, uint64_t va, uint##bits##_t v, unsigned flags)  \
+	{                                                                                     \
+		void *p = tlb_write_ptr(acc_ctx(c, flags), va, bits / 8);                     \
+		if (__builtin_expect(p != NULL, 1)) {                                         \
+			*(volatile mem_u##bits *)p = v;                                       \
+			return true;                                                          \
+		}                                                                             \
+		return mmu_write_slow(c, va, &v, bits / 8, bits / 8, flags);                  \
+	}
+DEFINE_MEM_ACCESS(8)
+DEFINE_MEM_ACCESS(16)
+DEFINE_MEM_ACCESS(32)
+DEFINE_MEM_ACCESS(64)
+#undef DEFINE_MEM_ACCESS
+
+/* Several elements of @unit bytes as one access (LDP, LD1-4, Q registers); bytes <= 64. */
+bool mem_ld_multi(struct cpu *c, uint64_t va, void *buf, unsigned bytes, unsigned unit, unsigned flags);
+bool mem_st_multi(struct cpu *c, uint64_t va, const void *buf, unsigned bytes, unsigned unit, unsigned flags);
+
+/* SP alignment check (SCTLR_EL1.SA, SA0) for an access whose base is SP; false: exception 0x26 taken. */
+bool cpu_sp_misaligned(struct cpu *c);
+static inline bool cpu_base_ok(struct cpu *c, const struct insn *i)
+{
+	return i->rn != SLOT_SP || (c->x[SLOT_SP] & 15) == 0 || !cpu_sp_misaligned(c);
+}
+
+/* Instruction fetch for the dispatcher: host address of the word at pc; NULL: exception taken. *pa: its IPA; *guarded: GP bit. */
+const uint32_t *mmu_fetch(struct cpu *c, uint64_t va, uint64_t *pa, bool *guarded);
+
+/* DC, IC, AT, TLBI and the barrier that completes them. */
+enum exec mmu_dc(struct cpu *c, const struct insn *i);          /* SYS #.., C7: by encoding in i->word */
+enum exec mmu_ic(struct cpu *c, const struct insn *i);
+enum exec mmu_at(struct cpu *c, const struct insn *i);
+enum exec mmu_tlbi(struct cpu *c, const struct insn *i);
+void mmu_dsb(struct cpu *c);            /* waits until every running cpu has drained what we broadcast */
+void mmu_drain_ring(struct cpu *c);
+void mmu_regime_changed(struct cpu *c); /* SCTLR, TCR, TTBRn, MAIR, CONTEXTIDR written, or EL/PAN changed: choose ctx, purge as needed */
+int  mmu_init(struct cpu *c);
+void mmu_destroy(struct cpu *c);
+void mmu_flush_all(struct cpu *c);
+
+/* Drops decoded instructions of the page at @pa (this cpu's), or all. run.c */
+void run_invalidate_page(struct cpu *c, uint64_t pa);
+void run_invalidate_all(struct cpu *c);
+
+/* ---- Exceptions (except.c): each takes the exception to EL1 and returns EXEC_JUMP ---- */
+
+enum exec exc_undefined(struct cpu *c);                         /* EC 0x00 */
+enum exec exc_sync(struct cpu *c, unsigned ec, uint32_t iss);   /* ELR = pc */
+enum exec exc_sync_ret(struct cpu *c, unsigned ec, uint32_t iss);       /* ELR = pc + 4: SVC, HVC */
+enum exec exc_sync_far(struct cpu *c, unsigned ec, uint32_t iss, uint64_t far);
+enum exec exc_irq(struct cpu *c, bool fiq);
+enum exec exc_return(struct cpu *c);                            /* ERET */
+
+/* PSTATE as SPSR_EL1 and debuggers see it. Setting keeps SP banking, ctx and fp_trapped right. */
+uint64_t cpu_pstate(const struct cpu *c);
+void cpu_set_pstate(struct cpu *c, uint64_t pstate);
+void cpu_set_el(struct cpu *c, unsigned el, unsigned spsel);
+void cpu_set_pan(struct cpu *c, bool pan);
+void cpu_set_daif(struct cpu *c, uint32_t daif);                /* re-examines irq_lines */
+void cpu_update_fp_trap(struct cpu *c);
+bool cpu_irq_deliverable(struct cpu *c);
+
+/* ---- System registers (sysreg.c; rows in include/vmm/regs.def) ---- */
+
+enum exec sysreg_mrs(struct cpu *c, const struct insn *i);
+enum exec sysreg_msr(struct cpu *c, const struct insn *i);
+
+/* ---- GIC CPU interface, timers (gic/, timer.c) ---- */
+
+/* Handlers of ICC_* and timer rows have the types of regs.def's read and write columns. */
+typedef uint64_t sysreg_read_fn(struct cpu *c, unsigned reg);
+typedef void sysreg_write_fn(struct cpu *c, unsigned reg, uint64_t value);
+
+int  gic_init(struct soc *s);           /* also puts its ranges on the bus */
+void gic_destroy(struct soc *s);
+void gic_reset(struct soc *s);
+void gic_set_spi(struct soc *s, unsigned spi, bool level);
+void gic_set_ppi(struct cpu *c, unsigned intid, bool level);
+
+int  timer_init(struct soc *s);
+void timer_destroy(struct soc *s);
+void timer_reset(struct soc *s);
+uint64_t timer_counter(const struct soc *s);    /* CNTPCT; CNTVCT is this minus the VM's offset */
+#define TIMER_FREQUENCY_HZ 62500000             /* CNTFRQ_EL0; as QEMU's, for software that assumes it */
+
+/* ---- Waiting and waking (run.c) ---- */
+
+void cpu_request(struct cpu *c, uint32_t req);  /* any thread: set bits of exit_req and wake a sleeper */
+void cpu_set_irq_lines(struct cpu *c, uint32_t lines);  /* from the GIC */
+void cpu_send_event(struct soc *s);             /* SEV, event stream */
+void cpu_power_on(struct cpu *c, uint64_t entry, uint64_t context);     /* after power became POWER_ON_PENDING */
+void cpu_reset(struct cpu *c);                  /* warm reset state: EL1h, DAIF masked, MMU off */
+
+/* ---- Hypercalls (smccc.c) ---- */
+
+enum exec smccc_call(struct cpu *c);            /* HVC #0: x0 function id; result in x0..x3. May EXEC_LEAVE with c->exit filled */
+
+#endif

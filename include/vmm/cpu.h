@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The software CPU as seen from outside: what src/hv/soft asks of arch/arm64.
+ *
+ * A soc is everything of one guest that KVM would keep in the kernel: the vCPUs,
+ * the GIC, the generic timers, PSCI and the other hypercalls. It borrows guest
+ * memory, the bus and the loop from the VM.
+ *
+ * Threads: each cpu is run by one thread at a time; soc_set_spi, cpu_kick and
+ * the timers come from any thread. Lock order: device, irq, gic.
+ */
+#ifndef VMM_CPU_H
+#define VMM_CPU_H
+
+#include <vmm/hv.h>
+#include <vmm/types.h>
+
+struct soc;
+struct cpu;
+
+struct soc_config {
+	unsigned vcpu_count;            /* 1..BOARD_VCPU_MAX */
+	unsigned ipa_bits;              /* 32..48 */
+	bool pauth;                     /* implementation-defined algorithm */
+	bool pmu;
+	uint64_t sve_vls[HV_SVE_VLS_WORDS];     /* all zero: no SVE */
+	unsigned spi_count;             /* multiple of 32 */
+};
+
+/*
+ * Puts GICD and GICR ranges on the bus and creates all vCPUs, powered off but the
+ * first. 0 or -errno with a message; *soc is NULL after failure.
+ */
+int soc_create(const struct soc_config *cfg, const struct hv_env *env, struct soc **soc);
+void soc_destroy(struct soc *s);
+
+/* Power-on state for everything in the soc. No cpu may be running. */
+void soc_reset(struct soc *s);
+
+void soc_set_spi(struct soc *s, unsigned spi, bool level);
+struct cpu *soc_cpu(struct soc *s, unsigned id);
+
+/*
+ * Runs the guest until there is something for the VMM to do: PSCI system events,
+ * a kick, a failure. WFI, a powered-off vCPU and MMIO do not come back here:
+ * waiting is done inside, and MMIO goes straight to the bus.
+ */
+int cpu_run(struct cpu *c, struct hv_exit *exit);
+
+/* Makes a running or waiting cpu_run return with HV_EXIT_KICKED. Sticky: if it is not running, its next run returns at once. */
+void cpu_kick(struct cpu *c);
+
+/*
+ * Registers by the ids of regs.def, size from the id (bits 55:52). The cpu must not
+ * be running. -ENOENT unknown, -EINVAL a value the register refuses (nothing changed),
+ * -EBUSY a feature or ID register after the first run (the same value is accepted).
+ * @c may be NULL for VM-scoped registers.
+ */
+int cpu_reg_list(struct soc *s, struct hv_reg *regs, unsigned *count);
+int cpu_reg_get(struct soc *s, struct cpu *c, uint64_t id, void *value);
+int cpu_reg_set(struct soc *s, struct cpu *c, uint64_t id, const void *value);
+
+/* For benchmarks and diagnosis. */
+uint64_t cpu_insn_count(const struct cpu *c);
+gva_t cpu_pc(const struct cpu *c);
+
+#endif

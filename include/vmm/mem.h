@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Guest memory: the one checked door from a guest physical address to host memory.
+ *
+ * RAM is anonymous or private file memory, reserved but not touched: a page
+ * costs the host something only when the guest (or a loader) touches it.
+ * The layout is fixed before the first vCPU runs; lookups need no lock.
+ */
+#ifndef VMM_MEM_H
+#define VMM_MEM_H
+
+#include <vmm/types.h>
+
+struct mem;
+
+struct mem_region {
+	const char *name;
+	gpa_t base;
+	uint64_t bytes;         /* multiple of the host page size */
+	uint8_t *host;
+	bool readonly;          /* the guest's writes go to the bus */
+};
+
+struct mem *mem_new(void);
+void mem_free(struct mem *m);
+
+/*
+ * Adds @bytes of zeroed RAM at @base, both 2 MiB aligned or refused with -EINVAL;
+ * -EEXIST if it overlaps a region, -ENOMEM with a message if the host refuses.
+ */
+int mem_add_ram(struct mem *m, const char *name, gpa_t base, uint64_t bytes);
+
+/* All regions, sorted by base; valid until the next mem_add. */
+const struct mem_region *mem_regions(const struct mem *m, unsigned *count);
+
+/*
+ * Host address of guest memory [a, a + len), or NULL if any byte of it is not
+ * memory. @len in bytes; 0 is refused, so NULL always means no.
+ * The bytes may change under the caller at any time: copy, then check.
+ */
+void *mem_ptr(const struct mem *m, gpa_t a, uint64_t len);
+
+/* Copy in or out of guest memory. -EFAULT, and nothing copied, if any byte is not memory. */
+int mem_read(const struct mem *m, gpa_t a, void *dst, uint64_t len);
+int mem_write(const struct mem *m, gpa_t a, const void *src, uint64_t len);
+
+/*
+ * Puts file bytes [offset, offset + len) at @a. Whole pages whose file offset and
+ * address agree modulo the page size are mapped private, not copied; the rest is
+ * read. 0, -EFAULT (outside memory) or the read's errno.
+ */
+int mem_load_file(struct mem *m, gpa_t a, int fd, uint64_t offset, uint64_t len);
+
+#endif
