@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# tests/unit/<path>.c is a cmocka program that tests <path>.c. It is linked with
+# every object of vmm but main's, and with the fakes: a test replaces nothing,
+# it builds the pieces it wants.
+
+UNIT_SRCS := $(shell find tests/unit -name '*.c' -not -path 'tests/unit/fake/*' | LC_ALL=C sort)
+UNIT_FAKES := $(wildcard tests/unit/fake/*.c)
+UNIT_BINS := $(UNIT_SRCS:%.c=$(OUT)/%)
+UNIT_LINK := $(filter-out $(OUT)/src/main.o,$(OBJS)) $(UNIT_FAKES:%.c=$(OUT)/%.o)
+
+.PHONY: unit
+unit: $(UNIT_BINS)
+
+$(OUT)/tests/%.o: CFLAGS_ALL += -Itests/unit/fake -I.
+
+$(UNIT_BINS): %: %.o $(UNIT_LINK)
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS) -lcmocka
+
+-include $(UNIT_BINS:=.d) $(UNIT_FAKES:%.c=$(OUT)/%.d)
