@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Host ends of a character stream: terminal, file, pty, socket, nothing.
+ *
+ * A file in devices/char ending in CHARDEV(name, &type) is one: `--console name[:arg]`.
+ * Input arrives on the main thread. Output never blocks: write takes what the
+ * host takes now; the caller keeps the rest and asks for chardev_user.writable.
+ */
+#ifndef VMM_CHAR_H
+#define VMM_CHAR_H
+
+#include <sys/types.h>
+#include <vmm/registry.h>
+#include <vmm/types.h>
+
+struct loop;
+struct chardev;
+
+/* Who uses the host end. All callbacks run on the main thread with no lock held. */
+struct chardev_user {
+	/* Takes all @len bytes; called with at most what room said. */
+	void (*input)(void *opaque, const uint8_t *bytes, size_t len);
+	/* There may be room, or a peer has come or gone. */
+	void (*writable)(void *opaque);
+	/* The user at the host end wants to leave. */
+	void (*quit)(void *opaque);
+};
+
+struct chardev_type {
+	const char *name, *arg, *help;          /* arg: NULL when it takes none */
+	size_t state_bytes;
+	int     (*open)(struct chardev *c, const char *arg);    /* message and -errno on failure */
+	void    (*close)(struct chardev *c);
+	/* Any thread. Bytes taken, 0 when full now. A peer that is gone for good swallows. */
+	size_t  (*write)(struct chardev *c, const uint8_t *bytes, size_t len);
+	/*
+	 * Any thread: input bytes wanted now (0: stop reading), and whether writable is to be
+	 * called when there is room.
+	 */
+	void    (*want)(struct chardev *c, size_t input, bool output);
+	/* Any thread; NULL: always. false: nobody is there, old output may be dropped for newer. */
+	bool    (*connected)(struct chardev *c);
+};
+
+struct chardev {
+	const struct chardev_type *type;
+	struct loop *loop;
+	const struct chardev_user *user;
+	void *opaque;
+	void *state;
+};
+
+#define CHARDEV(name, object) REGISTER(chardev, const struct chardev_type, name, object)
+
+const struct chardev_type *chardev_type_at(unsigned i);         /* NULL past the last; sorted by name */
+
+/* @spec is "name" or "name:arg". On failure *c is NULL and a message was printed. */
+int chardev_open(const char *spec, struct loop *l, const struct chardev_user *user, void *opaque,
+		 struct chardev **c);
+void chardev_close(struct chardev *c);
+
+#endif

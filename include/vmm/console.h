@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The guest's console: between a UART and a host end (vmm/char.h).
+ *
+ *   guest -> console_write() -> last 64 KiB kept -> host end        (full: the UART's FIFO stays full)
+ *   host end -> input buffer -> console_read() <- UART when its FIFO has room  (full: the host is not read)
+ *
+ * It also reads along: the guest kernel's "Kernel panic - not syncing" at the
+ * start of a line (after printk's timestamp and caller) goes to vm_guest_panicked().
+ */
+#ifndef VMM_CONSOLE_H
+#define VMM_CONSOLE_H
+
+#include <pthread.h>
+#include <vmm/types.h>
+
+struct console;
+struct loop;
+struct vm;
+
+#define CONSOLE_KEPT_BYTES (64 * KIB)
+
+/* The UART's side: called on the main thread with @lock (the device's) held. */
+struct console_uart {
+	void (*readable)(void *opaque);         /* console_read() has something */
+	void (*writable)(void *opaque);         /* console_room() is no longer 0 */
+};
+
+/*
+ * @spec as for --console: stdio, file:PATH, pty, socket:PATH, null; NULL means stdio.
+ * -EINVAL/-errno with a message when it cannot be opened. @vm is told of panics
+ * (vm_guest_panicked) and of the user leaving (vm_quit); it may be NULL in tests.
+ */
+int console_create(const char *spec, struct loop *l, struct vm *vm, struct console **c);
+/* Gives pending output up to a second to leave, then closes and restores the terminal. NULL is fine. */
+void console_destroy(struct console *c);
+
+/* One UART at a time; before vCPUs run. NULL @uart detaches. */
+void console_attach(struct console *c, const struct console_uart *uart, void *opaque, pthread_mutex_t *lock);
+
+/* Any thread, device lock held. Takes up to console_room() bytes; returns how many. */
+size_t console_write(struct console *c, const uint8_t *bytes, size_t len);
+size_t console_room(struct console *c);
+/* Bytes the user typed, oldest first; 0 when there are none. */
+size_t console_read(struct console *c, uint8_t *bytes, size_t len);
+
+/* As if the user had typed it (scripts). Bytes beyond the buffer's room are refused: returns how many fit. */
+size_t console_type(struct console *c, const uint8_t *bytes, size_t len);
+
+/*
+ * Copies the newest at most @len bytes of output to @bytes; returns how many. *total,
+ * if not NULL, is the number of bytes ever written.
+ */
+size_t console_kept(struct console *c, uint8_t *bytes, size_t len, uint64_t *total);
+
+#endif

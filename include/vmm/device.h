@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * How a device presents itself. One file, ending in DEVICE(name, ...), is a
+ * device: option, help, bus, lock, reset, device tree, snapshot and caps follow
+ * from the fields below and no list elsewhere names it.
+ *
+ * Threads: create, destroy and fdt run before vCPUs or after them. Everything
+ * else (access, reset, callbacks of loop and console) runs with d->lock held by
+ * the caller, so a device contains no locks.
+ */
+#ifndef VMM_DEVICE_H
+#define VMM_DEVICE_H
+
+#include <pthread.h>
+#include <vmm/bus.h>
+#include <vmm/registry.h>
+#include <vmm/types.h>
+
+struct vm;
+struct mem;
+struct loop;
+struct console;
+struct dt;
+struct device;
+
+#define DEVICE_RANGES_MAX 4
+
+/* A piece of the guest's address space; fixed places come from spec/board.h. */
+struct device_range {
+	const char *name;
+	uint64_t base, bytes;
+};
+
+/* --device foo,name=value: where the value goes in the device's state. */
+enum device_option_kind {
+	DEVICE_STRING,          /* const char *; lives as long as the device */
+	DEVICE_U64,             /* uint64_t; decimal, 0x..., suffix K M G T */
+	DEVICE_BOOL,            /* bool; on|off */
+};
+
+struct device_option {
+	const char *name, *arg, *help;
+	enum device_option_kind kind;
+	size_t offset;
+};
+
+/* A field of the state that a snapshot keeps and a dump shows. Names are append-only. */
+struct device_state {
+	const char *name;
+	uint32_t offset, bytes;
+};
+
+#define STATE(type, field) { #field, offsetof(type, field), sizeof(((type *)0)->field) }
+
+struct device_type {
+	const char *name, *help;
+	bool on_board;          /* every board has exactly one; otherwise only with --device */
+	size_t state_bytes;     /* zeroed and in d->state before create */
+	const struct device_range *ranges;
+	unsigned range_count;
+	bool has_spi;
+	unsigned spi;
+	const struct device_option *options;
+	unsigned option_count;
+	const struct device_state *state;
+	unsigned state_count;
+	/* All may be NULL but access where there are ranges. create: 0 or -errno with a message. */
+	int  (*create)(struct device *d);
+	void (*destroy)(struct device *d);      /* only after a create that succeeded */
+	void (*reset)(struct device *d);        /* power-on state; called once after create, too */
+	enum bus_result (*access)(struct device *d, unsigned range, uint64_t offset, unsigned size,
+				  uint64_t *value, bool write);
+	void (*fdt)(struct device *d, struct dt *t);
+	void (*power_button)(struct device *d); /* the host asks the guest to power off */
+};
+
+#define DEVICE(name, object) REGISTER(device, const struct device_type, name, object)
+
+/* What a device may use of the VM around it; outlives the devices. Tests may leave members NULL. */
+struct device_env {
+	struct vm *vm;
+	struct mem *mem;
+	struct bus *bus;
+	struct loop *loop;
+	struct console *console;
+};
+
+struct device {
+	const struct device_type *type;
+	const struct device_env *env;
+	pthread_mutex_t lock;
+	void *state;
+	struct device *next;
+	char *options;                          /* the values DEVICE_STRING points into */
+	struct { struct device *dev; unsigned index; } range[DEVICE_RANGES_MAX];        /* the bus's opaques */
+};
+
+/* Drives the device's own interrupt. */
+void device_irq(struct device *d, bool level);
+
+const struct device_type *device_type_at(unsigned i);   /* NULL past the last; sorted by name */
+const struct device_type *device_type_find(const char *name);
+
+/* All devices of one VM, in the order they were created. */
+struct devices {
+	struct device_env env;
+	struct device *first, **last;
+};
+
+/*
+ * Creates every on_board device and those of @specs ("name,key=value,..."), puts them on
+ * the bus and resets them. 0, or -EINVAL/-errno with a message naming the option;
+ * *d is empty after failure.
+ */
+int devices_create(struct devices *d, const struct device_env *env, const char *const *specs, unsigned spec_count);
+void devices_destroy(struct devices *d);
+void devices_reset(struct devices *d);
+void devices_fdt(struct devices *d, struct dt *t);
+/* Presses the guest's power key. -ENODEV: no device has one. */
+int devices_power_button(struct devices *d);
+
+#endif
