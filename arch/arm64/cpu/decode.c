@@ -17,7 +17,7 @@ const struct a64_row a64_rows[OP_COUNT] = {
 const struct a64_row *a64_find(uint32_t word)
 {
 	for (const uint16_t *p = &a64_pool[a64_first[A64_INDEX(word)]]; *p != 0xffff; p++)
-		if ((word & a64_bits[*p][0]) == a64_bits[*p][1])
+		if ((word & a64_bits[*p][0]) == a64_bits[*p][1] && (!a64_nonzero[*p] || (word & a64_nonzero[*p])))
 			return &a64_rows[*p];
 	return NULL;
 }

@@ -16,11 +16,11 @@
 
 struct row {
 	const char *name, *bits;
-	uint32_t mask, value;
+	uint32_t mask, value, nonzero;
 };
 
 static struct row rows[] = {
-#define A64(name, bits, ...) { #name, bits, 0, 0 },
+#define A64(name, bits, ...) { #name, bits, 0, 0, 0 },
 #include "a64.def"
 };
 
@@ -46,7 +46,7 @@ static bool parse(struct row *r)
 			r->value |= (uint32_t)(*p == '1') << left;
 			p++;
 		} else {
-			size_t n = strcspn(p, " :");
+			size_t n = strcspn(p, " :!");
 			long width = 1;
 
 			p += n;
@@ -55,6 +55,12 @@ static bool parse(struct row *r)
 			left -= (int)width;
 			if (width < 1 || left < 0)
 				return fail(r, "more than 32 bits");
+			if (*p == '!') {
+				if (r->nonzero)
+					return fail(r, "two fields that must not be zero");
+				r->nonzero = (uint32_t)((UINT64_C(1) << width) - 1) << left;
+				p++;
+			}
 		}
 	}
 	return left == 0 || fail(r, "fewer than 32 bits");
@@ -73,6 +79,12 @@ static int more_specific(const void *a, const void *b)
 	return d ? d : (int)x - (int)y;
 }
 
+/* One asks for zero where the other refuses it. */
+static bool zero_apart(const struct row *a, const struct row *b)
+{
+	return a->nonzero && (b->mask & a->nonzero) == a->nonzero && !(b->value & a->nonzero);
+}
+
 static bool check_overlaps(void)
 {
 	bool ok = true;
@@ -82,7 +94,7 @@ static bool check_overlaps(void)
 			const struct row *a = &rows[i], *b = &rows[j];
 			uint32_t both = a->mask & b->mask;
 
-			if ((a->value ^ b->value) & both)
+			if (((a->value ^ b->value) & both) || zero_apart(a, b) || zero_apart(b, a))
 				continue;
 			if (a->mask != b->mask && (both == a->mask || both == b->mask))
 				continue;
@@ -119,6 +131,10 @@ int main(void)
 	printf("const uint32_t a64_bits[OP_COUNT][2] = {\n");
 	for (size_t i = 0; i < ROWS; i++)
 		printf("\t[OP_%s] = { 0x%08x, 0x%08x },\n", rows[i].name, rows[i].mask, rows[i].value);
+	printf("};\nconst uint32_t a64_nonzero[OP_COUNT] = {\n");
+	for (size_t i = 0; i < ROWS; i++)
+		if (rows[i].nonzero)
+			printf("\t[OP_%s] = 0x%08x,\n", rows[i].name, rows[i].nonzero);
 	printf("};\nstatic const uint16_t a64_pool[] = {\n\t0xffff,\n");
 	for (unsigned b = 0; b < 4096; b++) {
 		unsigned same = b;

@@ -123,6 +123,7 @@ enum a64_op {
 
 extern const struct a64_row a64_rows[OP_COUNT];
 extern const uint32_t a64_bits[OP_COUNT][2];    /* mask, value */
+extern const uint32_t a64_nonzero[OP_COUNT];    /* the bits of a field marked !, not all of which may be 0; or 0 */
 
 /*
  * The row that claims @word, or NULL if it is unallocated as far as bits go.
