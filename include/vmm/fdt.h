@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The device tree writer: nodes are written in order, depth first, and the
- * first error sticks, so that callers describe and do not check.
+ * first error sticks, so that callers describe and do not check. (arch_fdt()
+ * uses libfdt's own functions on the same blob.)
  *
  *   dt_begin(t, "pl011@%x", base); dt_strings(...); dt_reg(...); dt_end(t);
  *
@@ -43,18 +44,17 @@ void dt_spi(struct dt *t, unsigned spi, unsigned flags);
 void dt_alias(struct dt *t, const char *name, const char *path);
 void dt_stdout_path(struct dt *t, const char *path);
 
-/* What fdt_build() describes besides devices and arch. */
-struct vm;
 struct mem;
+struct devices;
+struct arch_fdt_config;
+
 struct fdt_config {
-	struct vm *vm;                  /* handed to arch_fdt() */
-	const struct mem *mem;          /* every writable region becomes a memory node */
-	const char *cmdline;            /* NULL: none */
-	gpa_t initrd;                   /* 0 bytes: none */
-	uint64_t initrd_bytes;
-	/* The board's nodes (board_fdt, arch_fdt, ...), called in order inside the root node; NULL ends. */
-	void (*const *nodes)(struct dt *t, void *opaque);
-	void *opaque;
+	const struct mem *mem;                  /* every writable region becomes a memory node */
+	const struct arch_fdt_config *arch;     /* CPUs, timer, interrupt controller (vmm/arch.h) */
+	const struct devices *devices;          /* each describes itself; NULL: none */
+	const char *cmdline;                    /* NULL: none */
+	gpa_t initrd;
+	uint64_t initrd_bytes;                  /* 0: none */
 };
 
 /*
