@@ -75,7 +75,7 @@ $(TABLES): out/host/gendec
 	out/host/gendec > $@.new && mv $@.new $@
 $(OUT)/arch/arm64/cpu/decode.o: $(TABLES)
 
--include tests/tests.mk
+-include guests/guests.mk tests/tests.mk
 -include $(OBJS:.o=.d)
 
 clean:

@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# guests/NAME.c or NAME.S -> out/guests/NAME.elf; the same binary for every backend and mode.
+
+GUEST_CC := aarch64-linux-gnu-gcc
+GUEST_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -fno-pic -mno-outline-atomics -mstrict-align -mgeneral-regs-only \
+	-fno-stack-protector -fno-builtin -Wall -Wextra -Werror -march=armv8.5-a+crypto -Iinclude -Iguests
+GUEST_LIB := $(patsubst guests/lib/%,out/guests/lib/%.o,$(wildcard guests/lib/*.c guests/lib/*.S))
+GUESTS := $(patsubst guests/%,out/guests/%.elf,$(basename $(wildcard guests/*.c guests/*.S)))
+
+.PHONY: guests
+guests: $(GUESTS)
+
+out/guests/%.o: guests/%
+	@mkdir -p $(@D)
+	$(GUEST_CC) $(GUEST_CFLAGS) -MMD -MP -c -o $@ $<
+
+out/guests/%.elf: out/guests/%.c.o $(GUEST_LIB) guests/lib/guest.ld
+	$(GUEST_CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,max-page-size=4096 -T guests/lib/guest.ld -o $@ $< $(GUEST_LIB)
+
+out/guests/%.elf: out/guests/%.S.o $(GUEST_LIB) guests/lib/guest.ld
+	$(GUEST_CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,max-page-size=4096 -T guests/lib/guest.ld -o $@ $< $(GUEST_LIB)
+
+.SECONDARY:
+-include $(wildcard out/guests/*.d out/guests/lib/*.d)
