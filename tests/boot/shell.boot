@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Debian's unmodified kernels to a shell that works, and a clean power-off.
+kernel bookworm-cloud bookworm trixie-cloud trixie
+cpus 1 2 4 8
+mem 128M 512M 2G 8G
+refuse Kernel panic
+refuse \bOops\b
+refuse Call trace:
+refuse WARNING: CPU
+refuse SANITY CHECK
+refuse self-test.*failed
+refuse soft lockup|rcu_sched self-detected|detected stall
+timeout 240
+---
+expect Linux \S+ on \d+ vCPU
+expect / # |~ #
+run stty -echo
+run test $(grep -c ^processor /proc/cpuinfo) = $(ls -d /sys/devices/system/cpu/cpu[0-9]* | wc -l)
+run grep -q arch_timer /proc/interrupts
+run grep -q uart-pl011 /proc/interrupts
+run a=$(cut -d. -f1 /proc/uptime); sleep 1; b=$(cut -d. -f1 /proc/uptime); test $((b - a)) -ge 1
+run cat /sys/devices/system/cpu/vulnerabilities/* | grep -v 'Not affected' | grep Vulnerable && false || true
+run dd if=/dev/urandom of=/tmp/x bs=1M count=4 2>/dev/null && gzip -c /tmp/x | gunzip | cmp - /tmp/x
+run seq 20000 | sort -n -r | tail -1 | grep -qx 1
+run ! dmesg | grep -iE 'warn|error|fail|unexpected|BUG' | grep -viE 'EXT4|errors=|ACPI|error report|error code|failsafe'
+send poweroff -f
+expect reboot: Power down
+end
