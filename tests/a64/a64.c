@@ -1,0 +1,748 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Every row of a64.def against qemu-aarch64: random words of the row, random
+ * state; registers, flags, FPSR, memory, pc and "undefined" must agree.
+ *
+ *   tests/a64/run [--count N] [--seed S] [--show N] [PATTERN...]     PATTERN: row names, with * and ?
+ *
+ * One batch is one row. The host half makes the cases, runs our exec_ functions
+ * on them and writes them to shared memory; guest.c runs them under the emulator.
+ * A case reproduces from seed, row and count alone.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <fnmatch.h>
+#include <getopt.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <capstone/capstone.h>
+
+#include "fake.h"
+
+#define QEMU_CPU "max,pauth=off,sve=off,sme=off"
+#define HANG_MS 20000
+#define FPSR_MASK UINT32_C(0x0800009f)          /* QC and the cumulative exception bits */
+#define FEATURES (((UINT64_C(1) << FEAT_COUNT) - 1) & ~(UINT64_C(1) << FEAT_SVE | UINT64_C(1) << FEAT_PAUTH))
+
+/* Rows that cannot be compared with an emulator of EL0. */
+static const struct exception { const char *row, *why; } exceptions[] = {
+	{ "SVC",          "the emulator would perform a Linux system call" },
+	{ "HVC",          "smccc_call(); the kernel side is tested by guests/" },
+	{ "ERET*",        "EL1 only" },
+	{ "WFI",          "waits; the emulator does not" },
+	{ "WFE",          "waits; the emulator does not" },
+	{ "WFIT",         "waits; the emulator does not" },
+	{ "WFET",         "waits; the emulator does not" },
+	{ "MRS*",         "system registers are not those of Linux's EL0" },
+	{ "MSR*",         "system registers are not those of Linux's EL0" },
+	{ "SYS*",         "cache and TLB maintenance, address translation" },
+	{ "DC_*",         "cache maintenance" },
+	{ "IC_*",         "cache maintenance" },
+	{ "HLT",          "the emulator takes semihosting calls" },
+};
+
+/*
+ * Words whose behaviour is CONSTRAINED UNPREDICTABLE and where we do not follow
+ * the emulator's choice.
+ */
+static bool ldp_same_target(uint32_t w) { return (w & 31) == (w >> 10 & 31); }
+static bool writeback_is_data(uint32_t w) { return (w >> 5 & 31) != 31 && (w & 31) == (w >> 5 & 31); }
+static bool pair_writeback_is_data(uint32_t w)
+{
+	return writeback_is_data(w) || ((w >> 5 & 31) != 31 && (w >> 10 & 31) == (w >> 5 & 31));
+}
+static bool stxr_status_overlaps(uint32_t w)
+{
+	uint32_t s = w >> 16 & 31;
+
+	return s == (w & 31) || (s == (w >> 5 & 31) && s != 31);
+}
+static bool stxp_status_overlaps(uint32_t w) { return stxr_status_overlaps(w) || (w >> 16 & 31) == (w >> 10 & 31); }
+
+static const struct unpredictable { uint32_t mask, value; bool (*is)(uint32_t); } unpredictable[] = {
+	{ 0x3b200400, 0x38000400, writeback_is_data },          /* LDR/STR pre- and post-index, general registers */
+	{ 0x3e400000, 0x28400000, ldp_same_target },            /* LDP, LDNP, LDPSW */
+	{ 0x3e400000, 0x2c400000, ldp_same_target },            /* the same, SIMD&FP */
+	{ 0x3e800000, 0x28800000, pair_writeback_is_data },     /* LDP/STP pre- and post-index */
+	{ 0x3fe00000, 0x08000000, stxr_status_overlaps },       /* STXR, STLXR */
+	{ 0xbfe00000, 0x88200000, stxp_status_overlaps },       /* STXP, STLXP */
+	{ 0xbfe00000, 0x88600000, ldp_same_target },            /* LDXP, LDAXP */
+};
+
+/*
+ * Words that mean more with another one before them. A store-exclusive gets the
+ * load of its size and address most of the time; without it, it must fail.
+ */
+static uint32_t ldxr_before(uint32_t w) { return (w & 0xc00003e0) | 0x085f7c1f; }
+static uint32_t ldxp_before(uint32_t w)
+{
+	return (w & 0xc00003e0) | 0x087f001f | ((w >> 5 & 31) == 30 ? 29 : 30) << 10;
+}
+
+static const struct prefix { uint32_t mask, value; uint32_t (*make)(uint32_t); } prefixes[] = {
+	{ 0x3fe00000, 0x08000000, ldxr_before },
+	{ 0xbfe00000, 0x88200000, ldxp_before },
+};
+
+/* ---- Random numbers: xorshift64*, one stream per row ---- */
+
+struct rng { uint64_t s; };
+
+static uint64_t rnd(struct rng *r)
+{
+	r->s ^= r->s >> 12;
+	r->s ^= r->s << 25;
+	r->s ^= r->s >> 27;
+	return r->s * UINT64_C(0x2545f4914f6cdd1d);
+}
+
+static unsigned below(struct rng *r, unsigned n) { return (unsigned)((rnd(r) >> 32) * n >> 32); }
+
+static const uint64_t ints[] = {
+	0, 1, 2, 3, 7, 8, 15, 16, 31, 32, 33, 63, 64, 65, 127, 128, 255, 256, 0x7fff, 0x8000, 0xffff, 0x10000,
+	0x7fffffff, 0x80000000, 0xffffffff, 0x100000000, 0x7fffffffffffffff, 0x8000000000000000,
+};
+static const uint16_t fp16s[] = {
+	0x0000, 0x8000, 0x0001, 0x8001, 0x03ff, 0x0400, 0x3c00, 0xbc00, 0x3bff, 0x3800, 0x7bff, 0xfbff,
+	0x7c00, 0xfc00, 0x7e00, 0xfe00, 0x7c01, 0xfd55, 0x4000, 0x4200, 0x5bff, 0x7800,
+};
+static const uint32_t fp32s[] = {
+	0x00000000, 0x80000000, 0x00000001, 0x80000001, 0x007fffff, 0x00800000, 0x00ffffff, 0x3f800000, 0xbf800000,
+	0x3f7fffff, 0x3f000000, 0x40000000, 0x7f7fffff, 0xff7fffff, 0x7f800000, 0xff800000, 0x7fc00000, 0xffc00001,
+	0x7f800001, 0xffa00000, 0x4b000000, 0x4f000000, 0x5f000000, 0xcf000000, 0x38800000, 0x33000000, 0x477fe000,
+};
+static const uint64_t fp64s[] = {
+	0x0000000000000000, 0x8000000000000000, 0x0000000000000001, 0x800fffffffffffff, 0x0010000000000000,
+	0x3ff0000000000000, 0xbff0000000000000, 0x3fefffffffffffff, 0x3fe0000000000000, 0x4000000000000000,
+	0x7fefffffffffffff, 0xffefffffffffffff, 0x7ff0000000000000, 0xfff0000000000000, 0x7ff8000000000000,
+	0xfff8000000000001, 0x7ff0000000000001, 0xfff4000000000000, 0x4330000000000000, 0x41dfffffffc00000,
+	0x43e0000000000000, 0xc3e0000000000000, 0x380fffffe0000000, 0x36a0000000000000, 0x47efffffe0000000,
+};
+
+static uint64_t any_int(struct rng *r)
+{
+	switch (below(r, 4)) {
+	case 0: return ints[below(r, ARRAY_SIZE(ints))];
+	case 1: return -ints[below(r, ARRAY_SIZE(ints))];
+	case 2: return rnd(r) >> below(r, 64);
+	default: return rnd(r);
+	}
+}
+
+/* 64 bits of a vector: whole, or lanes that mean something in one of the sizes. */
+static uint64_t any_lanes(struct rng *r)
+{
+	uint64_t v = 0;
+
+	switch (below(r, 8)) {
+	case 0: return any_int(r);
+	case 1: return fp64s[below(r, ARRAY_SIZE(fp64s))];
+	case 2:
+		for (unsigned i = 0; i < 2; i++)
+			v = v << 32 | fp32s[below(r, ARRAY_SIZE(fp32s))];
+		return v;
+	case 3:
+		for (unsigned i = 0; i < 4; i++)
+			v = v << 16 | fp16s[below(r, ARRAY_SIZE(fp16s))];
+		return v;
+	case 4:         /* floats of similar magnitude, so that additions round */
+		for (unsigned i = 0; i < 2; i++)
+			v = v << 32 | (uint32_t)(rnd(r) & 0x807fffff) | (120 + below(r, 16)) << 23;
+		return v;
+	case 5: return (rnd(r) & UINT64_C(0x800fffffffffffff)) | (uint64_t)(1015 + below(r, 16)) << 52;
+	case 6:
+		for (unsigned i = 0; i < 8; i++)
+			v = v << 8 | (below(r, 2) ? (uint8_t)ints[below(r, 18)] : (uint8_t)-ints[below(r, 18)]);
+		return v;
+	default: return rnd(r);
+	}
+}
+
+/* ---- The test ---- */
+
+struct field { char name[12]; unsigned lo, width; };
+
+/* What we did in a case, to be compared when the other half has run. */
+struct mine {
+	struct a64_state out;
+	uint64_t mem[MEM_BYTES / 8];
+	enum outcome outcome;
+	unsigned ec, words;
+	uint32_t block[BLOCK_MAX];
+	const char *other;
+};
+
+struct test {
+	struct fake *fake;
+	struct shared *shared;
+	uint32_t *code;                 /* at CODE_BASE */
+	struct mine mine[CASES_MAX];
+	int memfd, to, from;            /* pipes to the emulator */
+	pid_t pid;
+	const char *qemu, *guest;
+	csh cs;
+	unsigned count, show;
+	uint64_t seed;
+	unsigned passed, failed, skipped;
+	struct field fields[16];
+	unsigned field_count;
+};
+
+static void die(const char *what)
+{
+	fprintf(stderr, "a64: %s: %s\n", what, strerror(errno));
+	exit(2);
+}
+
+static void parse_fields(struct test *t, const char *p)
+{
+	unsigned left = 32;
+
+	t->field_count = 0;
+	while (*p) {
+		struct field f = { .width = 1 };
+		size_t n = strcspn(p, " :");
+
+		if (*p == ' ') {
+			p++;
+			continue;
+		}
+		if (*p == '0' || *p == '1' || (*p == 'x' && strspn(p, "x01") == n)) {
+			p++;
+			left--;
+			continue;
+		}
+		snprintf(f.name, sizeof(f.name), "%.*s", (int)n, p);
+		p += n;
+		if (*p == ':')
+			f.width = (unsigned)strtoul(p + 1, (char **)&p, 10);
+		left -= f.width;
+		f.lo = left;
+		if (t->field_count < ARRAY_SIZE(t->fields))
+			t->fields[t->field_count++] = f;
+	}
+}
+
+static bool is_register(const struct field *f) { return f->width == 5 && f->name[0] == 'R'; }
+
+/* Random bits, with corners (all zero, all one, one bit, equal registers) more often than chance gives. */
+static uint32_t any_word(struct test *t, struct rng *r, unsigned row)
+{
+	uint32_t w = a64_bits[row][1] | ((uint32_t)rnd(r) & ~a64_bits[row][0]);
+
+	for (unsigned i = 0; i < t->field_count; i++) {
+		const struct field *f = &t->fields[i];
+		uint32_t mask = (uint32_t)((UINT64_C(1) << f->width) - 1), v;
+
+		if (below(r, 6))
+			continue;
+		switch (below(r, 4)) {
+		case 0: v = 0; break;
+		case 1: v = mask; break;
+		case 2: v = UINT32_C(1) << below(r, f->width); break;
+		default: v = (uint32_t)rnd(r) & mask & 7; break;
+		}
+		if (is_register(f) && below(r, 2))
+			v = below(r, 2) ? 31 : w >> t->fields[below(r, t->field_count)].lo & 31;
+		w = (w & ~(mask << f->lo)) | (v & mask) << f->lo;
+	}
+	return w;
+}
+
+static void any_state(struct rng *r, struct a64_state *s)
+{
+	for (unsigned i = 0; i < 31; i++)
+		s->x[i] = any_int(r);
+	s->sp = any_int(r);
+	s->pstate = rnd(r) & PSTATE_NZCV;
+	for (unsigned i = 0; i < 32; i++) {
+		s->v[i][0] = any_lanes(r);
+		s->v[i][1] = any_lanes(r);
+	}
+	s->fpsr = below(r, 2) ? 0 : (uint32_t)rnd(r) & FPSR_MASK;
+	s->fpcr = below(r, 2) ? 0 : (uint32_t)rnd(r) & UINT32_C(0x07c80000);    /* AHP DN FZ RMode FZ16 */
+}
+
+/* Makes the address registers of a load or store point into the window. */
+static void aim(struct rng *r, const struct a64_row *row, uint32_t w, struct a64_state *s)
+{
+	unsigned rn = w >> 5 & 31, rm = w >> 16 & 31, option = w >> 13 & 7;
+	uint64_t base = WINDOW_BASE + 0x80000 + (uint64_t)below(r, 0x1000) * 256;
+	int64_t index = (int64_t)below(r, 0x2000) - 0x1000;
+
+	if (!(row->flags & (F_LOAD | F_STORE)) || !(row->regs & (N_X | N_SP | N_SPW)))
+		return;
+	switch (below(r, 4)) {
+	case 0: base += below(r, 256); break;
+	case 1: base += 0x1000 - (base & 0xfff) - below(r, 32); break;  /* near the end of a page */
+	default: base += 16 * below(r, 16); break;
+	}
+	if (rn == 31)
+		s->sp = base & ~UINT64_C(15);
+	else
+		s->x[rn] = base;
+	if ((w & 0x3b200c00) != 0x38200800 || rm == 31 || rm == rn)
+		return;
+	if (option == 2)
+		index &= 0xfff;
+	s->x[rm] = option & 1 ? (uint64_t)index : (uint32_t)index | rnd(r) << 32;
+}
+
+static void load_cpu(struct fake *f, const struct a64_state *s)
+{
+	struct cpu *c = &f->cpu;
+
+	memcpy(c->x, s->x, sizeof(s->x));
+	c->x[SLOT_SP] = s->sp;
+	c->x[SLOT_ZERO] = c->x[SLOT_SINK] = 0;
+	c->pc = s->pc;
+	c->nzcv = (uint32_t)s->pstate & (uint32_t)PSTATE_NZCV;
+	c->fpcr = s->fpcr;
+	c->fpsr = s->fpsr;
+	c->btype = 0;
+	for (unsigned i = 0; i < 32; i++)
+		memcpy(cpu_v(c, i), s->v[i], 16);
+	c->excl.size = 0;
+	f->outcome = OUT_NONE;
+	f->other = NULL;
+	f->lo = UINT64_MAX;
+	f->hi = 0;
+}
+
+static void run_block(struct fake *f, const uint32_t *block, unsigned words)
+{
+	struct cpu *c = &f->cpu;
+
+	for (unsigned k = 0; k < words; k++) {
+		struct insn i;
+
+		a64_decode(block[k], f->soc.features, false, &i);
+		if (i.exec(c, &i) != EXEC_NEXT)
+			break;
+		c->pc += 4;
+	}
+}
+
+static void take_mine(struct fake *f, struct mine *m)
+{
+	struct cpu *c = &f->cpu;
+
+	memcpy(m->out.x, c->x, sizeof(m->out.x));
+	m->out.sp = c->x[SLOT_SP];
+	m->out.pc = c->pc;
+	m->out.pstate = c->nzcv;
+	m->out.fpcr = c->fpcr;
+	m->out.fpsr = c->fpsr;
+	for (unsigned i = 0; i < 32; i++)
+		memcpy(m->out.v[i], cpu_v(c, i), 16);
+	m->outcome = f->outcome;
+	m->ec = f->ec;
+	m->other = f->other;
+}
+
+static bool is_unpredictable(uint32_t w)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(unpredictable); i++)
+		if ((w & unpredictable[i].mask) == unpredictable[i].value && unpredictable[i].is(w))
+			return true;
+	return false;
+}
+
+static unsigned make_block(struct rng *r, uint32_t w, uint32_t *block)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++)
+		if ((w & prefixes[i].mask) == prefixes[i].value && below(r, 4))
+			block[n++] = prefixes[i].make(w);
+	block[n++] = w;
+	return n;
+}
+
+/* A branch may go to unmapped memory, data, UDF or its own BRK, where the emulator stops at once; not into other cases. */
+static bool can_land(uint64_t pc, uint64_t slot, unsigned words)
+{
+	uint64_t at = (uint64_t)sext(pc, 56) - CODE_BASE;
+
+	if (at >= CODE_BYTES)
+		return true;
+	if (at - (slot - CODE_BASE) < SLOT_BYTES)
+		return at - (slot - CODE_BASE) >= 4 * words;
+	return at % SLOT_BYTES >= 4 * (BLOCK_MAX + 1);
+}
+
+static bool memory_is_usable(const struct fake *f, struct a64_case *k)
+{
+	k->mem_addr = 0;
+	if (!f->hi)
+		return true;
+	k->mem_addr = f->lo & ~UINT64_C(15);
+	if (k->mem_addr > WINDOW_BASE + WINDOW_BYTES - MEM_BYTES)
+		k->mem_addr = WINDOW_BASE + WINDOW_BYTES - MEM_BYTES;
+	return f->hi <= k->mem_addr + MEM_BYTES &&
+	       (k->mem_addr + MEM_BYTES <= CODE_BASE || k->mem_addr >= CODE_BASE + CODE_BYTES);
+}
+
+static void any_memory(struct rng *r, const struct a64_row *row, uint32_t w, const struct fake *f, struct a64_case *k)
+{
+	for (unsigned i = 0; i < MEM_BYTES / 8; i++)
+		k->mem_in[i] = any_lanes(r);
+	/* Compare-and-swap: let the comparison succeed often. */
+	if ((row->flags & F_LOAD) && (row->flags & F_STORE) && (w >> 16 & 31) < 30 && below(r, 2)) {
+		unsigned rs = w >> 16 & 31;
+
+		memcpy((char *)k->mem_in + (f->lo - k->mem_addr), &k->in.x[rs], 8);
+		if (f->hi - f->lo == 16)
+			memcpy((char *)k->mem_in + (f->lo - k->mem_addr) + 8, &k->in.x[rs + 1], 8);
+		if (f->hi - f->lo == 8 && (w & 0xbfa07c00) == 0x08207c00)       /* CASP of W registers */
+			memcpy((char *)k->mem_in + (f->lo - k->mem_addr) + 4, &k->in.x[rs + 1], 4);
+	}
+	memcpy((void *)(uintptr_t)k->mem_addr, k->mem_in, MEM_BYTES);
+}
+
+/* One case; false: this draw is no good, take another. */
+static bool draw(struct test *t, struct rng *r, unsigned op, unsigned n)
+{
+	const struct a64_row *row = &a64_rows[op];
+	struct fake *f = t->fake;
+	struct a64_case *k = &t->shared->cases[n];
+	struct mine *m = &t->mine[n];
+	uint32_t w = any_word(t, r, op), *slot = t->code + n * SLOT_BYTES / 4;
+	enum outcome dry;
+
+	if (a64_find(w) != row || is_unpredictable(w))
+		return false;
+	m->words = make_block(r, w, m->block);
+	any_state(r, &k->in);
+	aim(r, row, w, &k->in);
+	k->in.pc = CODE_BASE + n * SLOT_BYTES;
+	memset(slot, 0, SLOT_BYTES);
+	memcpy(slot, m->block, 4 * m->words);
+	slot[m->words] = INSN_BRK;
+
+	load_cpu(f, &k->in);
+	f->dry = true;
+	fake_tlb(f, false);
+	run_block(f, m->block, m->words);
+	f->dry = false;
+	dry = f->outcome;
+	if (dry == OUT_FAULT && below(r, 16))
+		return false;
+	if (dry == OUT_NONE && !can_land(f->cpu.pc, k->in.pc, m->words))
+		return false;
+	if (!memory_is_usable(f, k))
+		return false;
+	if (k->mem_addr) {
+		any_memory(r, row, w, f, k);
+		load_cpu(f, &k->in);
+		if (below(r, 4))
+			fake_tlb(f, true);
+		run_block(f, m->block, m->words);
+		memcpy(m->mem, (void *)(uintptr_t)k->mem_addr, MEM_BYTES);
+	}
+	take_mine(f, m);
+	return true;
+}
+
+/* ---- The emulator ---- */
+
+static void start_qemu(struct test *t)
+{
+	int to[2], from[2];
+
+	if (pipe2(to, O_CLOEXEC) || pipe2(from, O_CLOEXEC))
+		die("pipe");
+	t->pid = fork();
+	if (t->pid < 0)
+		die("fork");
+	if (!t->pid) {
+		if (dup2(to[0], 0) < 0 || dup2(from[1], 1) < 0)
+			die("dup2");
+		if (t->memfd == SHARED_FD)
+			fcntl(SHARED_FD, F_SETFD, 0);
+		else if (dup2(t->memfd, SHARED_FD) < 0)
+			die("dup2");
+		execl(t->qemu, t->qemu, "-cpu", QEMU_CPU, t->guest, (char *)NULL);
+		die(t->qemu);
+	}
+	close(to[0]);
+	close(from[1]);
+	t->to = to[1];
+	t->from = from[0];
+}
+
+static void stop_qemu(struct test *t, bool hung)
+{
+	if (hung)
+		kill(t->pid, SIGKILL);
+	close(t->to);
+	close(t->from);
+	waitpid(t->pid, NULL, 0);
+}
+
+/* False: the emulator hung or died; shared->current is the case that did it. */
+static bool run_qemu(struct test *t, uint32_t count)
+{
+	struct pollfd p = { .fd = t->from, .events = POLLIN };
+	uint32_t done = 0;
+
+	if (write(t->to, &count, sizeof(count)) == sizeof(count) && poll(&p, 1, HANG_MS) == 1 &&
+	    read(t->from, &done, sizeof(done)) == sizeof(done) && done == count)
+		return true;
+	stop_qemu(t, true);
+	start_qemu(t);
+	return false;
+}
+
+/* ---- Comparing ---- */
+
+/* Where both must have stopped, and by which signal; 0: any that stops at a branch target. */
+static int expected_signal(const struct mine *m, const struct a64_case *k)
+{
+	switch (m->outcome) {
+	case OUT_UNDEFINED: return SIGILL;
+	case OUT_FAULT: return SIGSEGV;
+	case OUT_SYNC: return m->ec == 0x3c ? SIGTRAP : -1;
+	case OUT_NONE: return m->out.pc == k->in.pc + 4 * m->words ? SIGTRAP : 0;
+	default: return -1;
+	}
+}
+
+struct diff { char text[4096]; size_t len; };
+
+__attribute__((format(printf, 2, 3)))
+static void differs(struct diff *d, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (d->len < sizeof(d->text))
+		d->len += (size_t)vsnprintf(d->text + d->len, sizeof(d->text) - d->len, fmt, ap);
+	va_end(ap);
+}
+
+static void compare(const struct mine *m, const struct a64_case *k, struct diff *d)
+{
+	const struct a64_state *a = &m->out, *q = &k->out;
+	int sig = expected_signal(m, k);
+
+	if (sig ? sig != (int)k->sig : k->sig == SIGFPE)
+		differs(d, "#   ended by: ours %s (signal %d), qemu signal %u\n",
+			(const char *[]){ "normally", "UNDEFINED", "exception", "memory fault", "alignment fault",
+					  "another way" }[m->outcome], sig, k->sig);
+	if (sext(a->pc, 56) != sext(q->pc, 56))
+		differs(d, "#   pc    ours %016lx qemu %016lx (start %016lx)\n", a->pc, q->pc, k->in.pc);
+	for (unsigned i = 0; i < 31; i++)
+		if (a->x[i] != q->x[i])
+			differs(d, "#   x%-4u ours %016lx qemu %016lx (was %016lx)\n", i, a->x[i], q->x[i], k->in.x[i]);
+	if (a->sp != q->sp)
+		differs(d, "#   sp    ours %016lx qemu %016lx (was %016lx)\n", a->sp, q->sp, k->in.sp);
+	if ((a->pstate ^ q->pstate) & PSTATE_NZCV)
+		differs(d, "#   nzcv  ours %lx qemu %lx (was %lx)\n", a->pstate >> 28, q->pstate >> 28 & 15, k->in.pstate >> 28);
+	if ((a->fpsr ^ q->fpsr) & FPSR_MASK)
+		differs(d, "#   fpsr  ours %08x qemu %08x (was %08x)\n", a->fpsr, q->fpsr & FPSR_MASK, k->in.fpsr);
+	for (unsigned i = 0; i < 32; i++)
+		if (a->v[i][0] != q->v[i][0] || a->v[i][1] != q->v[i][1])
+			differs(d, "#   v%-4u ours %016lx:%016lx qemu %016lx:%016lx (was %016lx:%016lx)\n", i, a->v[i][1],
+				a->v[i][0], q->v[i][1], q->v[i][0], k->in.v[i][1], k->in.v[i][0]);
+	if (k->mem_addr)
+		for (unsigned i = 0; i < MEM_BYTES / 8; i++)
+			if (m->mem[i] != k->mem_out[i])
+				differs(d, "#   [%lx] ours %016lx qemu %016lx (was %016lx)\n", k->mem_addr + 8 * i, m->mem[i],
+					k->mem_out[i], k->mem_in[i]);
+}
+
+/* Mismatches are easier to understand with the operands. */
+static void print_inputs(uint32_t w, const struct a64_case *k)
+{
+	const unsigned at[] = { 5, 16, 10, 0 };
+
+	printf("#   in: fpcr %08x", k->in.fpcr);
+	for (unsigned i = 0; i < ARRAY_SIZE(at); i++) {
+		unsigned n = w >> at[i] & 31;
+
+		printf(" [%u]=%lx/%lx:%lx", n, n < 31 ? k->in.x[n] : k->in.sp, k->in.v[n][1], k->in.v[n][0]);
+	}
+	printf("\n");
+}
+
+static void print_words(struct test *t, const struct mine *m, uint64_t pc)
+{
+	for (unsigned i = 0; i < m->words; i++) {
+		cs_insn *in = NULL;
+		size_t n = cs_disasm(t->cs, (const uint8_t *)&m->block[i], 4, pc + 4 * i, 1, &in);
+
+		printf("#  %08x %s %s\n", m->block[i], n ? in->mnemonic : "(capstone: undefined)", n ? in->op_str : "");
+		if (n)
+			cs_free(in, n);
+	}
+}
+
+static const char *excepted(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(exceptions); i++)
+		if (!fnmatch(exceptions[i].row, name, 0))
+			return exceptions[i].why;
+	return NULL;
+}
+
+struct score { unsigned pass, fail, skip, shown; };
+
+static void judge(struct test *t, unsigned n, struct score *s)
+{
+	const struct mine *m = &t->mine[n];
+	const struct a64_case *k = &t->shared->cases[n];
+	struct diff d = { .len = 0 };
+
+	/* FEAT_LSE2, which the emulator has and we do not, allows some unaligned accesses. */
+	if (m->outcome == OUT_ALIGNMENT) {
+		s->skip++;
+		return;
+	}
+	compare(m, k, &d);
+	if (!d.len) {
+		s->pass++;
+		return;
+	}
+	if (s->fail++ >= t->show)
+		return;
+	print_words(t, m, k->in.pc);
+	if (m->other)
+		printf("#   our instruction called %s()\n", m->other);
+	print_inputs(m->block[m->words - 1], k);
+	printf("%s", d.text);
+}
+
+static unsigned make_batch(struct test *t, struct rng *r, unsigned op, unsigned want)
+{
+	unsigned n = 0;
+
+	for (unsigned tries = 0; n < want && tries < 100 * want; tries++)
+		n += draw(t, r, op, n);
+	return n;
+}
+
+static void test_row(struct test *t, unsigned op)
+{
+	const char *name = a64_rows[op].name, *why = excepted(name);
+	struct rng r = { (t->seed * UINT64_C(0x9e3779b97f4a7c15)) | 1 };
+	struct score s = { 0 };
+
+	if (why) {
+		printf("ok %s # SKIP %s\n", name, why);
+		t->skipped++;
+		return;
+	}
+	for (const char *p = name; *p; p++)
+		r.s = (r.s ^ (uint8_t)*p) * UINT64_C(0x100000001b3) + 1;
+	parse_fields(t, a64_rows[op].bits);
+	for (unsigned left = t->count; left; ) {
+		unsigned want = left < CASES_MAX ? left : CASES_MAX, n = make_batch(t, &r, op, want);
+
+		if (!n) {
+			printf("# %s: no word of this row can be tried\n", name);
+			s.fail++;
+			break;
+		}
+		if (!run_qemu(t, n)) {
+			uint32_t at = t->shared->current;
+
+			printf("# the emulator hung or died in case %u:\n", at);
+			print_words(t, &t->mine[at % CASES_MAX], t->shared->cases[at % CASES_MAX].in.pc);
+			s.fail++;
+			break;
+		}
+		for (unsigned i = 0; i < n; i++)
+			judge(t, i, &s);
+		left -= want;
+	}
+	if (s.fail)
+		printf("not ok %s %u of %u differ\n", name, s.fail, s.pass + s.fail);
+	else
+		printf("ok %s %u%s\n", name, s.pass, s.skip > s.pass ? " # mostly not comparable" : "");
+	*(s.fail ? &t->failed : &t->passed) += 1;
+}
+
+static void set_up(struct test *t)
+{
+	void *window = (void *)(uintptr_t)WINDOW_BASE, *code = (void *)(uintptr_t)CODE_BASE;
+
+	t->memfd = memfd_create("a64", MFD_CLOEXEC);
+	if (t->memfd < 0 || ftruncate(t->memfd, (off_t)(SHARED_BYTES + CODE_BYTES)))
+		die("memfd");
+	t->shared = mmap(NULL, SHARED_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, t->memfd, 0);
+	if (t->shared == MAP_FAILED ||
+	    mmap(window, WINDOW_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) != window ||
+	    mmap(code, CODE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, t->memfd, (off_t)SHARED_BYTES) != code)
+		die("mmap");
+	t->code = code;
+	t->fake = aligned_alloc(64, (sizeof(struct fake) + 63) & ~(size_t)63);
+	if (!t->fake)
+		die("memory");
+	memset(t->fake, 0, sizeof(*t->fake));
+	t->fake->cpu.soc = &t->fake->soc;
+	t->fake->cpu.ctx = t->fake->cpu.ctx_el0 = &t->fake->ctx;
+	t->fake->soc.features = FEATURES;
+	if (cs_open(CS_ARCH_ARM64, CS_MODE_LITTLE_ENDIAN, &t->cs))
+		die("capstone");
+	signal(SIGPIPE, SIG_IGN);
+	start_qemu(t);
+}
+
+static bool chosen(const char *name, char **patterns)
+{
+	if (!*patterns)
+		return true;
+	for (; *patterns; patterns++)
+		if (!fnmatch(*patterns, name, 0))
+			return true;
+	return false;
+}
+
+static int usage(void)
+{
+	fprintf(stderr, "usage: a64 --qemu PATH --guest PATH [--count N] [--seed S] [--show N] [PATTERN...]\n");
+	return 2;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "count", required_argument, NULL, 'c' }, { "seed", required_argument, NULL, 's' },
+		{ "show", required_argument, NULL, 'w' },  { "qemu", required_argument, NULL, 'q' },
+		{ "guest", required_argument, NULL, 'g' }, { 0 },
+	};
+	struct test *t = calloc(1, sizeof(*t));
+	int o;
+
+	if (!t)
+		die("memory");
+	t->count = 2000;
+	t->show = 3;
+	t->seed = 1;
+	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1)
+		switch (o) {
+		case 'c': t->count = (unsigned)strtoul(optarg, NULL, 0); break;
+		case 's': t->seed = strtoull(optarg, NULL, 0); break;
+		case 'w': t->show = (unsigned)strtoul(optarg, NULL, 0); break;
+		case 'q': t->qemu = optarg; break;
+		case 'g': t->guest = optarg; break;
+		default: return usage();
+		}
+	if (!t->qemu || !t->guest || !t->count)
+		return usage();
+	set_up(t);
+	for (unsigned op = 0; op < OP_COUNT; op++)
+		if (chosen(a64_rows[op].name, argv + optind))
+			test_row(t, op);
+	stop_qemu(t, false);
+	printf("# seed %lu: %u passed, %u failed, %u skipped\n", t->seed, t->passed, t->failed, t->skipped);
+	return t->failed || !(t->passed + t->skipped);
+}
