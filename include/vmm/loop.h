@@ -18,14 +18,17 @@ struct loop_fd;
 struct loop *loop_new(void);
 void loop_free(struct loop *l);
 
-/* Runs until loop_stop(); returns the value given there. */
+/* Runs until loop_stop() (also one before it); returns the value given there, of several the first. */
 int loop_run(struct loop *l);
 void loop_stop(struct loop *l, int value);
 
 /* CLOCK_MONOTONIC, ns. */
 uint64_t loop_now_ns(void);
 
-/* @events as for epoll (EPOLLIN, EPOLLOUT). The fd stays the caller's. NULL if the host refuses. */
+/*
+ * @events as for epoll (EPOLLIN, EPOLLOUT). The fd stays the caller's. NULL if the host
+ * refuses. What cannot be waited for (regular files, /dev/null) counts as always ready.
+ */
 struct loop_fd *loop_add_fd(struct loop *l, int fd, uint32_t events, pthread_mutex_t *lock,
 			    void (*fn)(void *opaque, uint32_t events), void *opaque);
 void loop_mod_fd(struct loop_fd *f, uint32_t events);
@@ -44,7 +47,11 @@ struct loop_timer {
 
 void loop_timer_init(struct loop_timer *t, struct loop *l, pthread_mutex_t *lock,
 		     void (*fn)(void *opaque), void *opaque);
-/* (Re)arms for @deadline_ns; UINT64_MAX disarms. Cheap when the deadline moves later: no wake-up. */
+/*
+ * (Re)arms for @deadline_ns; UINT64_MAX disarms. Cheap when the deadline moves later: no
+ * wake-up. After disarming with @lock held or on the main thread, fn does not run any
+ * more; otherwise it may just be running.
+ */
 void loop_timer_arm(struct loop_timer *t, uint64_t deadline_ns);
 
 #endif

@@ -30,6 +30,12 @@ void mem_free(struct mem *m);
  */
 int mem_add_ram(struct mem *m, const char *name, gpa_t base, uint64_t bytes);
 
+/*
+ * All RAM reads as zero again, at the same host addresses; file pages are let
+ * go. No vCPU may be running. -errno, with a message, if the host refuses.
+ */
+int mem_reset(struct mem *m);
+
 /* All regions, sorted by base; valid until the next mem_add. */
 const struct mem_region *mem_regions(const struct mem *m, unsigned *count);
 

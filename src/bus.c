@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A sorted array, fixed before the first vCPU runs: lookups take no lock. */
+#include <stdlib.h>
+#include <string.h>
+
+#include <vmm/bus.h>
+#include <vmm/err.h>
+#include <vmm/log.h>
+
+struct bus {
+	struct bus_range *ranges;
+	unsigned count;
+};
+
+struct bus *bus_new(void) { return calloc(1, sizeof(struct bus)); }
+
+void bus_free(struct bus *b)
+{
+	if (!b)
+		return;
+	free(b->ranges);
+	free(b);
+}
+
+/* Index of the first range whose last byte is at @a or above. */
+static unsigned find_index(const struct bus *b, uint64_t a)
+{
+	unsigned lo = 0, hi = b->count;
+
+	while (lo < hi) {
+		unsigned mid = lo + (hi - lo) / 2;
+		const struct bus_range *r = &b->ranges[mid];
+
+		if (a <= r->base.v + (r->bytes - 1))
+			hi = mid;
+		else
+			lo = mid + 1;
+	}
+	return lo;
+}
+
+int bus_add(struct bus *b, const struct bus_range *r)
+{
+	unsigned at = find_index(b, r->base.v);
+	struct bus_range *grown;
+
+	CHECK(r->bytes && r->access && r->base.v + (r->bytes - 1) >= r->base.v);
+	if (at < b->count && b->ranges[at].base.v <= r->base.v + (r->bytes - 1))
+		return log_err(-EEXIST, "bus: %s at 0x%llx overlaps %s at 0x%llx", r->name,
+			       (unsigned long long)r->base.v, b->ranges[at].name,
+			       (unsigned long long)b->ranges[at].base.v);
+	grown = realloc(b->ranges, (b->count + 1) * sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	b->ranges = grown;
+	memmove(&grown[at + 1], &grown[at], (b->count - at) * sizeof(*grown));
+	grown[at] = *r;
+	b->count++;
+	return 0;
+}
+
+enum bus_result bus_access(struct bus *b, gpa_t a, unsigned size, uint64_t *value, bool write)
+{
+	unsigned i = find_index(b, a.v);
+	const struct bus_range *r = &b->ranges[i];
+	uint64_t offset, mask = UINT64_MAX >> (64 - 8 * size);
+	enum bus_result res;
+
+	if (i == b->count || a.v < r->base.v)
+		return BUS_NOBODY;
+	offset = a.v - r->base.v;
+	if (size > r->bytes - offset)
+		return BUS_REFUSED;
+	*value = write ? *value & mask : 0;
+	if (r->lock)
+		pthread_mutex_lock(r->lock);
+	res = r->access(r->opaque, offset, size, value, write);
+	if (r->lock)
+		pthread_mutex_unlock(r->lock);
+	if (!write)
+		*value &= mask;
+	return res;
+}
+
+const struct bus_range *bus_range_at(const struct bus *b, unsigned i)
+{
+	return i < b->count ? &b->ranges[i] : NULL;
+}

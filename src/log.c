@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A message is one line and one write(), so that lines of several threads do
+ * not mix. The level and the guest's budget are the only variables of the
+ * process that everybody shares.
+ */
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <vmm/log.h>
+#include <vmm/types.h>
+
+#define LINE_BYTES_MAX 1024
+
+/* What a guest may say: a burst, then a few lines a second. */
+#define GUEST_BURST 20
+#define GUEST_LINES_PER_SEC 5
+
+static _Atomic int log_level = LOG_INFO;
+static _Atomic uint64_t guest_budget_ns; /* time up to which the budget is spent */
+static _Atomic unsigned guest_dropped;
+
+static const char *const prefix[] = {
+	[LOG_ERR] = "vmm: ",	     [LOG_WARN] = "vmm: warning: ", [LOG_GUEST] = "vmm: guest: ",
+	[LOG_INFO] = "vmm: ",	     [LOG_DEBUG] = "vmm: debug: ",
+};
+
+void log_set_level(enum log_level level) { atomic_store(&log_level, (int)level); }
+
+bool log_enabled(enum log_level level)
+{
+	return (int)level <= atomic_load_explicit(&log_level, memory_order_relaxed);
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * NSEC_PER_SEC + (uint64_t)t.tv_nsec;
+}
+
+/* A leaky bucket in one word: each line moves the point in time by its share of a second. */
+static bool guest_may_speak(void)
+{
+	const uint64_t share = NSEC_PER_SEC / GUEST_LINES_PER_SEC;
+	uint64_t now = now_ns(), old = atomic_load(&guest_budget_ns), next;
+
+	do {
+		next = (old > now ? old : now) + share;
+		if (next > now + GUEST_BURST * share) {
+			atomic_fetch_add(&guest_dropped, 1);
+			return false;
+		}
+	} while (!atomic_compare_exchange_weak(&guest_budget_ns, &old, next));
+	return true;
+}
+
+static void write_line(enum log_level level, const char *fmt, va_list ap)
+	__attribute__((format(printf, 2, 0)));
+
+static void write_line(enum log_level level, const char *fmt, va_list ap)
+{
+	char line[LINE_BYTES_MAX];
+	size_t len = strlen(prefix[level]), done = 0;
+	int n;
+
+	memcpy(line, prefix[level], len);
+	n = vsnprintf(line + len, sizeof(line) - len - 1, fmt, ap);
+	if (n < 0)
+		return;
+	len += (size_t)n < sizeof(line) - len - 1 ? (size_t)n : sizeof(line) - len - 2;
+	line[len++] = '\n';
+	while (done < len) {
+		ssize_t w = write(STDERR_FILENO, line + done, len - done);
+
+		if (w <= 0)
+			return;         /* nobody to tell that nobody can be told */
+		done += (size_t)w;
+	}
+}
+
+static void write_fmt(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static void write_fmt(enum log_level level, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	write_line(level, fmt, ap);
+	va_end(ap);
+}
+
+void log_msg(enum log_level level, const char *fmt, ...)
+{
+	va_list ap;
+	unsigned dropped;
+
+	if (!log_enabled(level))
+		return;
+	if (level == LOG_GUEST) {
+		if (!guest_may_speak())
+			return;
+		dropped = atomic_exchange(&guest_dropped, 0);
+		if (dropped)
+			write_fmt(LOG_GUEST, "%u messages left out", dropped);
+	}
+	va_start(ap, fmt);
+	write_line(level, fmt, ap);
+	va_end(ap);
+}
+
+int log_err(int err, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (log_enabled(LOG_ERR)) {
+		va_start(ap, fmt);
+		write_line(LOG_ERR, fmt, ap);
+		va_end(ap);
+	}
+	return err;
+}

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Guest memory: regions sorted by base, found by binary search.
+ *
+ * Each region lies inside a larger PROT_NONE reservation: its host address is
+ * 2 MiB aligned, so that the host can use huge pages, and at least a page of
+ * nothing is on both sides, so that running off the end is a fault and not a
+ * silent write to something else.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <vmm/err.h>
+#include <vmm/log.h>
+#include <vmm/mem.h>
+
+#define REGION_ALIGN (2 * MIB)
+
+struct mem {
+	struct mem_region *regions;
+	unsigned count;
+};
+
+static uint64_t page_bytes(void) { return (uint64_t)sysconf(_SC_PAGESIZE); }
+
+struct mem *mem_new(void) { return calloc(1, sizeof(struct mem)); }
+
+static uint8_t *reserve(uint64_t bytes)
+{
+	uint64_t all = bytes + 2 * REGION_ALIGN, start, end;
+	uint8_t *p = mmap(NULL, all, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (p == MAP_FAILED)
+		return NULL;
+	/* Somewhere after the first page; give back what is not guard. */
+	start = align_up((uintptr_t)p + page_bytes(), REGION_ALIGN);
+	end = start + bytes + page_bytes();
+	if (start - page_bytes() > (uintptr_t)p)
+		munmap(p, start - page_bytes() - (uintptr_t)p);
+	if ((uintptr_t)p + all > end)
+		munmap((void *)(uintptr_t)end, (uintptr_t)p + all - end);
+	return (uint8_t *)(uintptr_t)start;
+}
+
+static void *map_zeroed(void *at, uint64_t bytes)
+{
+	return mmap(at, bytes, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+}
+
+static void release(const struct mem_region *r)
+{
+	munmap(r->host - page_bytes(), r->bytes + 2 * page_bytes());
+}
+
+void mem_free(struct mem *m)
+{
+	if (!m)
+		return;
+	for (unsigned i = 0; i < m->count; i++)
+		release(&m->regions[i]);
+	free(m->regions);
+	free(m);
+}
+
+/* Index of the first region that ends after @a. */
+static unsigned find_index(const struct mem *m, uint64_t a)
+{
+	unsigned lo = 0, hi = m->count;
+
+	while (lo < hi) {
+		unsigned mid = lo + (hi - lo) / 2;
+		const struct mem_region *r = &m->regions[mid];
+
+		if (a - r->base.v < r->bytes || a < r->base.v)
+			hi = mid;
+		else
+			lo = mid + 1;
+	}
+	return lo;
+}
+
+int mem_add_ram(struct mem *m, const char *name, gpa_t base, uint64_t bytes)
+{
+	struct mem_region r = { .name = name, .base = base, .bytes = bytes }, *grown;
+	unsigned at = find_index(m, base.v);
+
+	if (!bytes || base.v % REGION_ALIGN || bytes % REGION_ALIGN || base.v + bytes < base.v)
+		return -EINVAL;
+	if (at < m->count && m->regions[at].base.v < base.v + bytes)
+		return log_err(-EEXIST, "memory %s overlaps memory %s", name, m->regions[at].name);
+	grown = realloc(m->regions, (m->count + 1) * sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	m->regions = grown;
+	r.host = reserve(bytes);
+	if (!r.host)
+		return log_err(-ENOMEM, "memory %s: the host has no room for %llu MiB of address space; use less",
+			       name, (unsigned long long)(bytes / MIB));
+	if (map_zeroed(r.host, bytes) == MAP_FAILED) {
+		release(&r);
+		return log_err(-ENOMEM, "memory %s: the host refuses %llu MiB; use less memory", name,
+			       (unsigned long long)(bytes / MIB));
+	}
+	memmove(&m->regions[at + 1], &m->regions[at], (m->count - at) * sizeof(r));
+	m->regions[at] = r;
+	m->count++;
+	return 0;
+}
+
+int mem_reset(struct mem *m)
+{
+	for (unsigned i = 0; i < m->count; i++)
+		if (map_zeroed(m->regions[i].host, m->regions[i].bytes) == MAP_FAILED)
+			return log_err(-errno, "memory %s: the host refuses fresh pages", m->regions[i].name);
+	return 0;
+}
+
+const struct mem_region *mem_regions(const struct mem *m, unsigned *count)
+{
+	*count = m->count;
+	return m->regions;
+}
+
+/* The region with byte @a, or NULL. */
+static const struct mem_region *find(const struct mem *m, uint64_t a)
+{
+	unsigned i = find_index(m, a);
+
+	return i < m->count && a >= m->regions[i].base.v ? &m->regions[i] : NULL;
+}
+
+void *mem_ptr(const struct mem *m, gpa_t a, uint64_t len)
+{
+	const struct mem_region *r = find(m, a.v);
+	uint64_t offset;
+
+	if (!r || !len)
+		return NULL;
+	offset = a.v - r->base.v;
+	return len <= r->bytes - offset ? r->host + offset : NULL;
+}
+
+/* Bytes from @a to the end of its region; neighbours are walked one after another. */
+static uint64_t room(const struct mem *m, uint64_t a)
+{
+	const struct mem_region *r = find(m, a);
+
+	return r ? r->bytes - (a - r->base.v) : 0;
+}
+
+static bool all_memory(const struct mem *m, uint64_t a, uint64_t len)
+{
+	while (len) {
+		uint64_t n = room(m, a);
+
+		if (!n)
+			return false;
+		if (n >= len)
+			return true;
+		a += n;
+		len -= n;
+	}
+	return true;
+}
+
+static int copy(const struct mem *m, gpa_t a, void *out, const void *in, uint64_t len)
+{
+	if (!all_memory(m, a.v, len))
+		return -EFAULT;
+	for (uint64_t done = 0, n; done < len; done += n) {
+		uint64_t fits = room(m, a.v + done);
+		void *p;
+
+		n = fits < len - done ? fits : len - done;
+		p = mem_ptr(m, gpa(a.v + done), n);
+		if (out)
+			memcpy((char *)out + done, p, n);
+		else
+			memcpy(p, (const char *)in + done, n);
+	}
+	return 0;
+}
+
+int mem_read(const struct mem *m, gpa_t a, void *dst, uint64_t len) { return copy(m, a, dst, NULL, len); }
+
+int mem_write(const struct mem *m, gpa_t a, const void *src, uint64_t len)
+{
+	return copy(m, a, NULL, src, len);
+}
+
+static int read_all(int fd, uint8_t *p, uint64_t len, uint64_t offset)
+{
+	while (len) {
+		ssize_t n = pread(fd, p, len, (off_t)offset);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			return -EIO;    /* shorter than the caller was told */
+		p += n;
+		offset += (uint64_t)n;
+		len -= (uint64_t)n;
+	}
+	return 0;
+}
+
+int mem_load_file(struct mem *m, gpa_t a, int fd, uint64_t offset, uint64_t len)
+{
+	uint8_t *p = mem_ptr(m, a, len);
+	uint64_t page = page_bytes(), head, whole;
+	int err;
+
+	if (!p)
+		return len ? -EFAULT : 0;
+	head = align_up(a.v, page) - a.v;
+	if ((a.v - offset) % page || len < head + page)
+		return read_all(fd, p, len, offset);
+	whole = align_down(len - head, page);
+	err = read_all(fd, p, head, offset);
+	if (err)
+		return err;
+	if (mmap(p + head, whole, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, fd,
+		 (off_t)(offset + head)) == MAP_FAILED) {
+		/* The mapping that was there may be gone: restore it, then read as for a pipe-like file. */
+		if (map_zeroed(p + head, whole) == MAP_FAILED)
+			return -errno;
+		err = read_all(fd, p + head, whole, offset + head);
+		if (err)
+			return err;
+	}
+	return read_all(fd, p + head + whole, len - head - whole, offset + head + whole);
+}

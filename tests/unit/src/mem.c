@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include <vmm/err.h>
+#include <vmm/mem.h>
+
+static struct mem *two_regions(void)
+{
+	struct mem *m = mem_new();
+
+	assert_int_equal(mem_add_ram(m, "high", gpa(0x40400000), 4 * MIB), 0);
+	assert_int_equal(mem_add_ram(m, "low", gpa(0x40000000), 4 * MIB), 0);
+	return m;
+}
+
+static void regions_are_sorted_and_never_overlap(void **state)
+{
+	struct mem *m = two_regions();
+	unsigned count;
+	const struct mem_region *r = mem_regions(m, &count);
+
+	(void)state;
+	assert_int_equal(count, 2);
+	assert_string_equal(r[0].name, "low");
+	assert_string_equal(r[1].name, "high");
+	assert_int_equal((uintptr_t)r[0].host % (2 * MIB), 0);
+	assert_int_equal(mem_add_ram(m, "x", gpa(0x40200000), 2 * MIB), -EEXIST);
+	assert_int_equal(mem_add_ram(m, "x", gpa(0x3fe00000), 4 * MIB), -EEXIST);
+	assert_int_equal(mem_add_ram(m, "x", gpa(0x50000000), MIB), -EINVAL);
+	assert_int_equal(mem_add_ram(m, "x", gpa(0x50100000), 2 * MIB), -EINVAL);
+	assert_int_equal(mem_add_ram(m, "x", gpa(0x50000000), 0), -EINVAL);
+	assert_int_equal(mem_add_ram(m, "x", gpa(UINT64_MAX - 2 * MIB + 1), 4 * MIB), -EINVAL);
+	assert_int_equal(mem_add_ram(m, "x", gpa(0x40800000), 2 * MIB), 0);
+	mem_free(m);
+}
+
+static void a_pointer_is_given_only_if_every_byte_is_memory(void **state)
+{
+	struct mem *m = two_regions();
+	const struct mem_region *r;
+	unsigned count;
+
+	(void)state;
+	r = mem_regions(m, &count);
+	assert_ptr_equal(mem_ptr(m, gpa(0x40000000), 1), r[0].host);
+	assert_ptr_equal(mem_ptr(m, gpa(0x407fffff), 1), r[1].host + 4 * MIB - 1);
+	assert_null(mem_ptr(m, gpa(0x407fffff), 2));
+	assert_null(mem_ptr(m, gpa(0x3fffffff), 2));
+	assert_null(mem_ptr(m, gpa(0x40000000), 0));
+	assert_null(mem_ptr(m, gpa(0x40000010), UINT64_MAX));
+	assert_null(mem_ptr(m, gpa(UINT64_MAX), 2));
+	/* Neighbours in the guest are not neighbours in the host. */
+	assert_null(mem_ptr(m, gpa(0x403ffffc), 8));
+	mem_free(m);
+}
+
+static void a_copy_crosses_regions_and_does_all_or_nothing(void **state)
+{
+	struct mem *m = two_regions();
+	uint64_t out = UINT64_C(0x1122334455667788), in = 0;
+	uint32_t last = 0;
+
+	(void)state;
+	assert_int_equal(mem_write(m, gpa(0x403ffffc), &out, 8), 0);
+	assert_int_equal(mem_read(m, gpa(0x403ffffc), &in, 8), 0);
+	assert_true(in == out);
+	assert_int_equal(mem_write(m, gpa(0x407ffffc), &out, 8), -EFAULT);
+	assert_int_equal(mem_read(m, gpa(0x407ffffc), &last, 4), 0);
+	assert_int_equal(last, 0);
+	assert_int_equal(mem_read(m, gpa(0x407ffffc), &in, 8), -EFAULT);
+	assert_int_equal(mem_read(m, gpa(0), &in, 0), 0);
+	mem_free(m);
+}
+
+/* A file whose byte at offset o is a hash of o. */
+static uint8_t file_byte(uint64_t o) { return (uint8_t)(o * 2654435761u >> 13); }
+
+static int make_file(size_t bytes)
+{
+	int fd = memfd_create("image", MFD_CLOEXEC);
+	uint8_t *p = malloc(bytes);
+
+	for (size_t i = 0; i < bytes; i++)
+		p[i] = file_byte(i);
+	assert_int_equal(write(fd, p, bytes), (ssize_t)bytes);
+	free(p);
+	return fd;
+}
+
+static void a_file_is_the_same_bytes_mapped_or_read(void **state)
+{
+	static const struct { uint64_t addr, offset, len; } row[] = {
+		{ 0x40000000, 0, 100000 },              /* pages agree */
+		{ 0x40000123, 0x123, 100000 },          /* agree, with a head */
+		{ 0x40000123, 0x124, 100000 },          /* do not agree */
+		{ 0x40000fff, 0xfff, 2 },
+		{ 0x40001000, 0x2000, 0x3000 },
+		{ 0x40000800, 0x800, 0x1000 },          /* no whole page */
+		{ 0x40000000, 0, 1 },
+	};
+	int fd = make_file(200000);
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(row); i++) {
+		struct mem *m = two_regions();
+		uint8_t *p;
+
+		assert_int_equal(mem_load_file(m, gpa(row[i].addr), fd, row[i].offset, row[i].len), 0);
+		p = mem_ptr(m, gpa(row[i].addr), row[i].len + 1);
+		for (uint64_t k = 0; k < row[i].len; k++)
+			assert_int_equal(p[k], file_byte(row[i].offset + k));
+		assert_int_equal(p[row[i].len], 0);
+		/* Private: the guest's writes stay out of the file. */
+		p[0] ^= 0xff;
+		p[row[i].len - 1] ^= 0xff;
+		mem_free(m);
+	}
+	for (uint64_t k = 0; k < 200000; k += 997) {
+		uint8_t b;
+
+		assert_int_equal(pread(fd, &b, 1, (off_t)k), 1);
+		assert_int_equal(b, file_byte(k));
+	}
+	close(fd);
+}
+
+static void a_file_outside_memory_or_shorter_than_told_is_refused(void **state)
+{
+	struct mem *m = two_regions();
+	int fd = make_file(5000), dir[2];
+
+	(void)state;
+	assert_int_equal(mem_load_file(m, gpa(0x3ffff000), fd, 0, 5000), -EFAULT);
+	assert_int_equal(mem_load_file(m, gpa(0x407ff000), fd, 0, 5000), -EFAULT);
+	assert_int_equal(mem_load_file(m, gpa(0x40000001), fd, 0, 5001), -EIO);
+	assert_int_equal(pipe(dir), 0);
+	assert_true(mem_load_file(m, gpa(0x40000000), dir[0], 0, 8192) < 0);
+	close(dir[0]);
+	close(dir[1]);
+	close(fd);
+	mem_free(m);
+}
+
+static void a_reset_gives_zeroes_at_the_same_host_address(void **state)
+{
+	struct mem *m = two_regions();
+	int fd = make_file(8192);
+	uint8_t *p = mem_ptr(m, gpa(0x40000000), 8192);
+
+	(void)state;
+	assert_int_equal(mem_load_file(m, gpa(0x40000000), fd, 0, 8192), 0);
+	p[1] = 1;
+	assert_int_equal(mem_reset(m), 0);
+	assert_ptr_equal(mem_ptr(m, gpa(0x40000000), 8192), p);
+	for (unsigned i = 0; i < 8192; i++)
+		assert_int_equal(p[i], 0);
+	close(fd);
+	mem_free(m);
+}
+
+/* Reserved is not touched: 64 GiB cost nothing on any machine that runs this. */
+static void memory_costs_nothing_until_touched(void **state)
+{
+	struct mem *m = mem_new();
+	unsigned char in_core[16];
+	long page = sysconf(_SC_PAGESIZE);
+
+	(void)state;
+	assert_int_equal(mem_add_ram(m, "big", gpa(0x40000000), 64 * GIB), 0);
+	assert_int_equal(mincore(mem_ptr(m, gpa(0x40000000), 1), (size_t)(16 * page), in_core), 0);
+	for (unsigned i = 0; i < 16; i++)
+		assert_int_equal(in_core[i] & 1, 0);
+	mem_free(m);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(regions_are_sorted_and_never_overlap),
+		cmocka_unit_test(a_pointer_is_given_only_if_every_byte_is_memory),
+		cmocka_unit_test(a_copy_crosses_regions_and_does_all_or_nothing),
+		cmocka_unit_test(a_file_is_the_same_bytes_mapped_or_read),
+		cmocka_unit_test(a_file_outside_memory_or_shorter_than_told_is_refused),
+		cmocka_unit_test(a_reset_gives_zeroes_at_the_same_host_address),
+		cmocka_unit_test(memory_costs_nothing_until_touched),
+	};
+
+	return cmocka_run_group_tests_name("src/mem", tests, NULL, NULL);
+}
