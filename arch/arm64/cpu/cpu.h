@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <vmm/cpu.h>
+#include <vmm/regs.h>
 #include <vmm/types.h>
 
 #include "insn.h"
@@ -126,7 +127,7 @@ struct cpu {
 	_Atomic uint32_t irq_lines;     /* bit 0 IRQ, bit 1 FIQ: what the GIC signals now */
 	_Atomic bool event;             /* WFE's event register */
 	_Atomic uint32_t power;         /* enum cpu_power */
-	bool waiting;                   /* set by exec_wfi/exec_wfe before EXEC_LEAVE, see run.c */
+	uint8_t waiting;                /* enum cpu_wait, set by exec_wfi/exec_wfe before EXEC_LEAVE (pc is past it) */
 
 	unsigned id;
 	struct soc *soc;
@@ -136,12 +137,16 @@ struct cpu {
 	struct run_cache *run;
 	struct mmu_ctx *ctxs;           /* [0]: EL1; [1..EL0_CTX_COUNT]: EL0 by ASID */
 	void *tlb2;                     /* second-level TLB, mmu.c */
-	struct hv_exit *exit;           /* where an instruction puts the reason before EXEC_LEAVE */
+	/* Where an instruction puts the reason before EXEC_LEAVE; left at HV_EXIT_COUNT, cpu_run goes on. */
+	struct hv_exit *exit;
 
 	/* Sleeping (WFI, WFE, power off): wake by cpu_wake(). */
 	pthread_mutex_t sleep_lock;
 	pthread_cond_t sleep_cond;
 };
+
+/* WFE never sleeps long: the event register is not all that may end it. */
+enum cpu_wait { WAIT_NONE, WAIT_WFI, WAIT_WFE };
 
 enum cpu_power { POWER_OFF, POWER_ON_PENDING, POWER_ON };
 
@@ -319,6 +324,11 @@ enum exec sysreg_msr(struct cpu *c, const struct insn *i);
 /* Handlers of ICC_* and timer rows have the types of regs.def's read and write columns. */
 typedef uint64_t sysreg_read_fn(struct cpu *c, unsigned reg);
 typedef void sysreg_write_fn(struct cpu *c, unsigned reg, uint64_t value);
+
+/* Every function of those columns is declared here; sys_read and sys_write are plain storage. */
+#define REG(NAME, enc, id, scope, gdb, access, el0, feat, reset, mask, read, write, flags) \
+	sysreg_read_fn read; sysreg_write_fn write;
+#include <vmm/regs.def>
 
 int  gic_init(struct soc *s);           /* also puts its ranges on the bus */
 void gic_destroy(struct soc *s);
