@@ -75,13 +75,13 @@ static void cpu_node(struct fdt_out *o, unsigned id)
 	prop_str(o, "compatible", "arm,armv8");
 	prop_u64s(o, "reg", &reg, 1);
 	prop_str(o, "enable-method", "psci");
-	/* Without sizes and the next level, Linux reports that it cannot detect the cache hierarchy. */
+	/* As CCSIDR_EL1 says. Without them Linux reports that it cannot detect the cache hierarchy. */
 	prop_u32(o, "i-cache-size", 0x8000);
 	prop_u32(o, "i-cache-line-size", 64);
 	prop_u32(o, "i-cache-sets", 256);
 	prop_u32(o, "d-cache-size", 0x8000);
 	prop_u32(o, "d-cache-line-size", 64);
-	prop_u32(o, "d-cache-sets", 256);
+	prop_u32(o, "d-cache-sets", 128);
 	prop_u32(o, "next-level-cache", PHANDLE_L2);
 	end(o);
 }
@@ -97,7 +97,7 @@ static void cpus_node(struct fdt_out *o, const struct arch_fdt_config *cfg)
 	prop_str(o, "compatible", "cache");
 	prop_u32(o, "cache-level", 2);
 	prop_empty(o, "cache-unified");
-	prop_u32(o, "cache-size", 0x100000);
+	prop_u32(o, "cache-size", 0x80000);
 	prop_u32(o, "cache-line-size", 64);
 	prop_u32(o, "cache-sets", 1024);
 	prop_u32(o, "phandle", PHANDLE_L2);

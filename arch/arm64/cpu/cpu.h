@@ -330,16 +330,23 @@ typedef void sysreg_write_fn(struct cpu *c, unsigned reg, uint64_t value);
 	sysreg_read_fn read; sysreg_write_fn write;
 #include <vmm/regs.def>
 
+/*
+ * Both need s->cpus filled (with id and soc), and the GIC comes first. The handlers
+ * above are called for the own cpu on its thread, or while no cpu runs; those of
+ * VM-scoped registers with any cpu of the soc.
+ */
 int  gic_init(struct soc *s);           /* also puts its ranges on the bus */
 void gic_destroy(struct soc *s);
 void gic_reset(struct soc *s);
+void gic_cpu_reset(struct cpu *c);      /* warm reset: the cpu interface; the redistributor keeps its state */
 void gic_set_spi(struct soc *s, unsigned spi, bool level);
 void gic_set_ppi(struct cpu *c, unsigned intid, bool level);
 
 int  timer_init(struct soc *s);
 void timer_destroy(struct soc *s);
 void timer_reset(struct soc *s);
-uint64_t timer_counter(const struct soc *s);    /* CNTPCT; CNTVCT is this minus the VM's offset */
+void timer_cpu_reset(struct cpu *c);    /* warm reset: both timers off */
+uint64_t timer_counter(const struct soc *s);    /* CNTPCT_EL0; CNTVCT_EL0 has its own offset */
 #define TIMER_FREQUENCY_HZ 62500000             /* CNTFRQ_EL0; as QEMU's, for software that assumes it */
 
 /* ---- Waiting and waking (run.c) ---- */
