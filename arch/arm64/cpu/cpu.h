@@ -218,19 +218,26 @@ static inline struct mmu_ctx *acc_ctx(struct cpu *c, unsigned flags)
 	return flags & ACC_UNPRIV ? c->ctx_el0 : c->ctx;
 }
 
+static inline void *tlb_ptr(const struct tlb_entry *e, uint64_t va, unsigned bytes)
+{
+	void *p = (void *)(uintptr_t)(e->addend + va);
+
+	if ((va ^ e->tag) > 4096 - bytes)
+		return NULL;
+	if (!p)
+		__builtin_unreachable();        /* or callers would test for a miss twice */
+	return p;
+}
+
 /* Host address if the software TLB has [va, va + bytes) in one page for reading, else NULL. bytes <= 64. */
 static inline void *tlb_read_ptr(struct mmu_ctx *m, uint64_t va, unsigned bytes)
 {
-	const struct tlb_entry *e = &m->r[va >> 12 & (TLB_ENTRIES - 1)];
-
-	return (va ^ e->tag) <= 4096 - bytes ? (void *)(uintptr_t)(e->addend + va) : NULL;
+	return tlb_ptr(&m->r[va >> 12 & (TLB_ENTRIES - 1)], va, bytes);
 }
 
 static inline void *tlb_write_ptr(struct mmu_ctx *m, uint64_t va, unsigned bytes)
 {
-	const struct tlb_entry *e = &m->w[va >> 12 & (TLB_ENTRIES - 1)];
-
-	return (va ^ e->tag) <= 4096 - bytes ? (void *)(uintptr_t)(e->addend + va) : NULL;
+	return tlb_ptr(&m->w[va >> 12 & (TLB_ENTRIES - 1)], va, bytes);
 }
 
 /*

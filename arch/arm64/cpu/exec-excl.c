@@ -37,15 +37,16 @@ LDST_INLINE void *rmw_ptr(struct cpu *c, uint64_t va, unsigned bytes)
 
 /* Not in the TLB: the slow path's copy has no order of its own. It also refuses what is misaligned. */
 static __attribute__((noinline)) enum exec load_ordered_slow(struct cpu *c, const struct insn *i, uint64_t va,
-							     unsigned bytes, enum widen w)
+							     unsigned how)
 {
+	unsigned bytes = how & HOW_BYTES;
 	uint64_t v = 0;
 
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (!mmu_read_slow(c, va, &v, bytes, bytes, ACC_ALIGNED))
 		return EXEC_JUMP;
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	c->x[i->rd] = widened(v, bytes, w);
+	c->x[i->rd] = widened(v, how);
 	return EXEC_NEXT;
 }
 
@@ -58,25 +59,25 @@ static __attribute__((noinline)) enum exec store_release_slow(struct cpu *c, uin
 	return EXEC_NEXT;
 }
 
-/* The base register and an offset of 0 or (STLUR, LDAPUR) imm9. */
-#define LOAD_ORDERED(name, bits, order, w)                                                 \
+/* The base register and an offset of 0 or (STLUR, LDAPUR) imm9. @sx: 0 or HOW_SX. */
+#define LOAD_ORDERED(name, bits, order, sx)                                                \
 	enum exec name(struct cpu *c, const struct insn *i)                                \
 	{                                                                                  \
-		uint64_t va = c->x[i->rn] + (uint64_t)i->imm;                              \
+		uint64_t va = va_imm(c, i);                                                \
 		const void *p;                                                             \
 		if (!cpu_base_ok(c, i))                                                    \
 			return EXEC_JUMP;                                                  \
 		p = va & (bits / 8 - 1) ? NULL : tlb_read_ptr(c->ctx, va, bits / 8);       \
 		if (!p)                                                                    \
-			return load_ordered_slow(c, i, va, bits / 8, w);                   \
-		c->x[i->rd] = widened(__atomic_load_n((const atom_u##bits *)p, order), bits / 8, w); \
+			return load_ordered_slow(c, i, va, bits / 8 | sx);                 \
+		c->x[i->rd] = widened(__atomic_load_n((const atom_u##bits *)p, order), bits / 8 | sx); \
 		return EXEC_NEXT;                                                          \
 	}
 
 #define STORE_RELEASE(name, bits)                                                          \
 	enum exec name(struct cpu *c, const struct insn *i)                                \
 	{                                                                                  \
-		uint64_t va = c->x[i->rn] + (uint64_t)i->imm;                              \
+		uint64_t va = va_imm(c, i);                              \
 		void *p;                                                                   \
 		if (!cpu_base_ok(c, i))                                                    \
 			return EXEC_JUMP;                                                  \
@@ -87,23 +88,23 @@ static __attribute__((noinline)) enum exec store_release_slow(struct cpu *c, uin
 		return EXEC_NEXT;                                                          \
 	}
 
-LOAD_ORDERED(exec_ldarb, 8, __ATOMIC_SEQ_CST, ZX)
-LOAD_ORDERED(exec_ldarh, 16, __ATOMIC_SEQ_CST, ZX)
-LOAD_ORDERED(exec_ldar_w, 32, __ATOMIC_SEQ_CST, ZX)
-LOAD_ORDERED(exec_ldar_x, 64, __ATOMIC_SEQ_CST, ZX)
-LOAD_ORDERED(exec_ldaprb, 8, __ATOMIC_ACQUIRE, ZX)
-LOAD_ORDERED(exec_ldaprh, 16, __ATOMIC_ACQUIRE, ZX)
-LOAD_ORDERED(exec_ldapr_w, 32, __ATOMIC_ACQUIRE, ZX)
-LOAD_ORDERED(exec_ldapr_x, 64, __ATOMIC_ACQUIRE, ZX)
-LOAD_ORDERED(exec_ldapurb, 8, __ATOMIC_ACQUIRE, ZX)
-LOAD_ORDERED(exec_ldapursb_x, 8, __ATOMIC_ACQUIRE, SX64)
-LOAD_ORDERED(exec_ldapursb_w, 8, __ATOMIC_ACQUIRE, SX32)
-LOAD_ORDERED(exec_ldapurh, 16, __ATOMIC_ACQUIRE, ZX)
-LOAD_ORDERED(exec_ldapursh_x, 16, __ATOMIC_ACQUIRE, SX64)
-LOAD_ORDERED(exec_ldapursh_w, 16, __ATOMIC_ACQUIRE, SX32)
-LOAD_ORDERED(exec_ldapur_w, 32, __ATOMIC_ACQUIRE, ZX)
-LOAD_ORDERED(exec_ldapursw, 32, __ATOMIC_ACQUIRE, SX64)
-LOAD_ORDERED(exec_ldapur_x, 64, __ATOMIC_ACQUIRE, ZX)
+LOAD_ORDERED(exec_ldarb, 8, __ATOMIC_SEQ_CST, 0)
+LOAD_ORDERED(exec_ldarh, 16, __ATOMIC_SEQ_CST, 0)
+LOAD_ORDERED(exec_ldar_w, 32, __ATOMIC_SEQ_CST, 0)
+LOAD_ORDERED(exec_ldar_x, 64, __ATOMIC_SEQ_CST, 0)
+LOAD_ORDERED(exec_ldaprb, 8, __ATOMIC_ACQUIRE, 0)
+LOAD_ORDERED(exec_ldaprh, 16, __ATOMIC_ACQUIRE, 0)
+LOAD_ORDERED(exec_ldapr_w, 32, __ATOMIC_ACQUIRE, 0)
+LOAD_ORDERED(exec_ldapr_x, 64, __ATOMIC_ACQUIRE, 0)
+LOAD_ORDERED(exec_ldapurb, 8, __ATOMIC_ACQUIRE, 0)
+LOAD_ORDERED(exec_ldapursb_x, 8, __ATOMIC_ACQUIRE, HOW_SX64)
+LOAD_ORDERED(exec_ldapursb_w, 8, __ATOMIC_ACQUIRE, HOW_SX32)
+LOAD_ORDERED(exec_ldapurh, 16, __ATOMIC_ACQUIRE, 0)
+LOAD_ORDERED(exec_ldapursh_x, 16, __ATOMIC_ACQUIRE, HOW_SX64)
+LOAD_ORDERED(exec_ldapursh_w, 16, __ATOMIC_ACQUIRE, HOW_SX32)
+LOAD_ORDERED(exec_ldapur_w, 32, __ATOMIC_ACQUIRE, 0)
+LOAD_ORDERED(exec_ldapursw, 32, __ATOMIC_ACQUIRE, HOW_SX64)
+LOAD_ORDERED(exec_ldapur_x, 64, __ATOMIC_ACQUIRE, 0)
 STORE_RELEASE(exec_stlrb, 8)
 STORE_RELEASE(exec_stlrh, 16)
 STORE_RELEASE(exec_stlr_w, 32)

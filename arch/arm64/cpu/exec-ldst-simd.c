@@ -30,46 +30,59 @@ LDST_INLINE void v_to(char *p, const union vreg *v, unsigned bytes)
 		ram_st64(p + 8, v->d[1]);
 }
 
-static __attribute__((noinline)) enum exec v_load_slow(struct cpu *c, const struct insn *i, uint64_t va,
-						       unsigned bytes)
+LDST_INLINE enum exec v_done(struct cpu *c, const struct insn *i, unsigned how)
 {
+	if (how & HOW_WB)
+		c->x[i->rn] = new_base(c, i);
+	return EXEC_NEXT;
+}
+
+static __attribute__((noinline)) enum exec v_load_slow(struct cpu *c, const struct insn *i, uint64_t va, unsigned how)
+{
+	unsigned bytes = how & HOW_BYTES;
 	union vreg v = { .d = { 0, 0 } };
 
 	if (!mem_ld_multi(c, va, &v, bytes, bytes, 0))
 		return EXEC_JUMP;
 	cpu_set_v(c, i->rd, v);
-	return EXEC_NEXT;
+	return v_done(c, i, how);
 }
 
-static __attribute__((noinline)) enum exec v_store_slow(struct cpu *c, const struct insn *i, uint64_t va,
-							unsigned bytes)
+static __attribute__((noinline)) enum exec v_store_slow(struct cpu *c, const struct insn *i, uint64_t va, unsigned how)
 {
-	return access_result(mem_st_multi(c, va, cpu_v(c, i->rd), bytes, bytes, 0));
+	unsigned bytes = how & HOW_BYTES;
+
+	if (!mem_st_multi(c, va, cpu_v(c, i->rd), bytes, bytes, 0))
+		return EXEC_JUMP;
+	return v_done(c, i, how);
 }
 
-LDST_INLINE enum exec v_load(struct cpu *c, const struct insn *i, uint64_t va, unsigned bytes)
+LDST_INLINE enum exec v_load(struct cpu *c, const struct insn *i, uint64_t va, unsigned how)
 {
+	unsigned bytes = how & HOW_BYTES;
 	const char *p = tlb_read_ptr(c->ctx, va, bytes);
 
 	if (__builtin_expect(!p, 0))
-		return v_load_slow(c, i, va, bytes);
+		return v_load_slow(c, i, va, how);
 	cpu_set_v(c, i->rd, v_from(p, bytes));
-	return EXEC_NEXT;
+	return v_done(c, i, how);
 }
 
-LDST_INLINE enum exec v_store(struct cpu *c, const struct insn *i, uint64_t va, unsigned bytes)
+LDST_INLINE enum exec v_store(struct cpu *c, const struct insn *i, uint64_t va, unsigned how)
 {
+	unsigned bytes = how & HOW_BYTES;
 	char *p = tlb_write_ptr(c->ctx, va, bytes);
 
 	if (__builtin_expect(!p, 0))
-		return v_store_slow(c, i, va, bytes);
+		return v_store_slow(c, i, va, how);
 	v_to(p, cpu_v(c, i->rd), bytes);
-	return EXEC_NEXT;
+	return v_done(c, i, how);
 }
 
 static __attribute__((noinline)) enum exec v_load_pair_slow(struct cpu *c, const struct insn *i, uint64_t va,
-							    unsigned bytes)
+							    unsigned how)
 {
+	unsigned bytes = how & HOW_BYTES;
 	union vreg v0 = { .d = { 0, 0 } }, v1 = v0;
 	char buf[32];
 
@@ -79,88 +92,70 @@ static __attribute__((noinline)) enum exec v_load_pair_slow(struct cpu *c, const
 	memcpy(&v1, buf + bytes, bytes);
 	cpu_set_v(c, i->rd, v0);
 	cpu_set_v(c, i->ra, v1);
-	return EXEC_NEXT;
+	return v_done(c, i, how);
 }
 
 static __attribute__((noinline)) enum exec v_store_pair_slow(struct cpu *c, const struct insn *i, uint64_t va,
-							     unsigned bytes)
+							     unsigned how)
 {
+	unsigned bytes = how & HOW_BYTES;
 	char buf[32];
 
 	memcpy(buf, cpu_v(c, i->rd), bytes);
 	memcpy(buf + bytes, cpu_v(c, i->ra), bytes);
-	return access_result(mem_st_multi(c, va, buf, 2 * bytes, bytes, 0));
+	if (!mem_st_multi(c, va, buf, 2 * bytes, bytes, 0))
+		return EXEC_JUMP;
+	return v_done(c, i, how);
 }
 
-LDST_INLINE enum exec v_load_pair(struct cpu *c, const struct insn *i, uint64_t va, unsigned bytes)
+LDST_INLINE enum exec v_load_pair(struct cpu *c, const struct insn *i, uint64_t va, unsigned how)
 {
+	unsigned bytes = how & HOW_BYTES;
 	const char *p = tlb_read_ptr(c->ctx, va, 2 * bytes);
 	union vreg v0, v1;
 
 	if (__builtin_expect(!p, 0))
-		return v_load_pair_slow(c, i, va, bytes);
+		return v_load_pair_slow(c, i, va, how);
 	v0 = v_from(p, bytes);
 	v1 = v_from(p + bytes, bytes);
 	cpu_set_v(c, i->rd, v0);
 	cpu_set_v(c, i->ra, v1);
-	return EXEC_NEXT;
+	return v_done(c, i, how);
 }
 
-LDST_INLINE enum exec v_store_pair(struct cpu *c, const struct insn *i, uint64_t va, unsigned bytes)
+LDST_INLINE enum exec v_store_pair(struct cpu *c, const struct insn *i, uint64_t va, unsigned how)
 {
+	unsigned bytes = how & HOW_BYTES;
 	char *p = tlb_write_ptr(c->ctx, va, 2 * bytes);
 
 	if (__builtin_expect(!p, 0))
-		return v_store_pair_slow(c, i, va, bytes);
+		return v_store_pair_slow(c, i, va, how);
 	v_to(p, cpu_v(c, i->rd), bytes);
 	v_to(p + bytes, cpu_v(c, i->ra), bytes);
-	return EXEC_NEXT;
+	return v_done(c, i, how);
 }
 
-/* One function: checks the base, accesses @bytes at @va, then does @after. */
-#define V_ACCESS(name, access, bytes, va, after)                           \
-	enum exec name(struct cpu *c, const struct insn *i)                \
-	{                                                                  \
-		uint64_t base = c->x[i->rn];                               \
-		if (!cpu_base_ok(c, i) || access(c, i, va, bytes) != EXEC_NEXT) \
-			return EXEC_JUMP;                                  \
-		after;                                                     \
-		return EXEC_NEXT;                                          \
-	}
-#define BASE_IMM  base + (uint64_t)i->imm
-#define WRITEBACK c->x[i->rn] = BASE_IMM
+EXEC_MODES(exec_ldr_b_imm, exec_ldr_b_post, exec_ldr_b_pre, exec_ldr_b_reg_x, exec_ldr_b_reg_w, v_load, 1)
+EXEC_MODES(exec_ldr_h_imm, exec_ldr_h_post, exec_ldr_h_pre, exec_ldr_h_reg_x, exec_ldr_h_reg_w, v_load, 2)
+EXEC_MODES(exec_ldr_s_imm, exec_ldr_s_post, exec_ldr_s_pre, exec_ldr_s_reg_x, exec_ldr_s_reg_w, v_load, 4)
+EXEC_MODES(exec_ldr_d_imm, exec_ldr_d_post, exec_ldr_d_pre, exec_ldr_d_reg_x, exec_ldr_d_reg_w, v_load, 8)
+EXEC_MODES(exec_ldr_q_imm, exec_ldr_q_post, exec_ldr_q_pre, exec_ldr_q_reg_x, exec_ldr_q_reg_w, v_load, 16)
+EXEC_MODES(exec_str_b_imm, exec_str_b_post, exec_str_b_pre, exec_str_b_reg_x, exec_str_b_reg_w, v_store, 1)
+EXEC_MODES(exec_str_h_imm, exec_str_h_post, exec_str_h_pre, exec_str_h_reg_x, exec_str_h_reg_w, v_store, 2)
+EXEC_MODES(exec_str_s_imm, exec_str_s_post, exec_str_s_pre, exec_str_s_reg_x, exec_str_s_reg_w, v_store, 4)
+EXEC_MODES(exec_str_d_imm, exec_str_d_post, exec_str_d_pre, exec_str_d_reg_x, exec_str_d_reg_w, v_store, 8)
+EXEC_MODES(exec_str_q_imm, exec_str_q_post, exec_str_q_pre, exec_str_q_reg_x, exec_str_q_reg_w, v_store, 16)
 
-#define V_PAIR_MODES(imm_, post_, pre_, access, bytes)                     \
-	V_ACCESS(imm_, access, bytes, BASE_IMM, (void)0)                   \
-	V_ACCESS(post_, access, bytes, base, WRITEBACK)                    \
-	V_ACCESS(pre_, access, bytes, BASE_IMM, WRITEBACK)
+EXEC_IMM_MODES(exec_ldp_s, exec_ldp_s_post, exec_ldp_s_pre, v_load_pair, 4)
+EXEC_IMM_MODES(exec_ldp_d, exec_ldp_d_post, exec_ldp_d_pre, v_load_pair, 8)
+EXEC_IMM_MODES(exec_ldp_q, exec_ldp_q_post, exec_ldp_q_pre, v_load_pair, 16)
+EXEC_IMM_MODES(exec_stp_s, exec_stp_s_post, exec_stp_s_pre, v_store_pair, 4)
+EXEC_IMM_MODES(exec_stp_d, exec_stp_d_post, exec_stp_d_pre, v_store_pair, 8)
+EXEC_IMM_MODES(exec_stp_q, exec_stp_q_post, exec_stp_q_pre, v_store_pair, 16)
 
-#define V_MODES(imm_, post_, pre_, reg_x_, reg_w_, access, bytes)          \
-	V_PAIR_MODES(imm_, post_, pre_, access, bytes)                     \
-	V_ACCESS(reg_x_, access, bytes, base + index_x(c, i), (void)0)     \
-	V_ACCESS(reg_w_, access, bytes, base + index_w(c, i), (void)0)
-
-V_MODES(exec_ldr_b_imm, exec_ldr_b_post, exec_ldr_b_pre, exec_ldr_b_reg_x, exec_ldr_b_reg_w, v_load, 1)
-V_MODES(exec_ldr_h_imm, exec_ldr_h_post, exec_ldr_h_pre, exec_ldr_h_reg_x, exec_ldr_h_reg_w, v_load, 2)
-V_MODES(exec_ldr_s_imm, exec_ldr_s_post, exec_ldr_s_pre, exec_ldr_s_reg_x, exec_ldr_s_reg_w, v_load, 4)
-V_MODES(exec_ldr_d_imm, exec_ldr_d_post, exec_ldr_d_pre, exec_ldr_d_reg_x, exec_ldr_d_reg_w, v_load, 8)
-V_MODES(exec_ldr_q_imm, exec_ldr_q_post, exec_ldr_q_pre, exec_ldr_q_reg_x, exec_ldr_q_reg_w, v_load, 16)
-V_MODES(exec_str_b_imm, exec_str_b_post, exec_str_b_pre, exec_str_b_reg_x, exec_str_b_reg_w, v_store, 1)
-V_MODES(exec_str_h_imm, exec_str_h_post, exec_str_h_pre, exec_str_h_reg_x, exec_str_h_reg_w, v_store, 2)
-V_MODES(exec_str_s_imm, exec_str_s_post, exec_str_s_pre, exec_str_s_reg_x, exec_str_s_reg_w, v_store, 4)
-V_MODES(exec_str_d_imm, exec_str_d_post, exec_str_d_pre, exec_str_d_reg_x, exec_str_d_reg_w, v_store, 8)
-V_MODES(exec_str_q_imm, exec_str_q_post, exec_str_q_pre, exec_str_q_reg_x, exec_str_q_reg_w, v_store, 16)
-
-V_PAIR_MODES(exec_ldp_s, exec_ldp_s_post, exec_ldp_s_pre, v_load_pair, 4)
-V_PAIR_MODES(exec_ldp_d, exec_ldp_d_post, exec_ldp_d_pre, v_load_pair, 8)
-V_PAIR_MODES(exec_ldp_q, exec_ldp_q_post, exec_ldp_q_pre, v_load_pair, 16)
-V_PAIR_MODES(exec_stp_s, exec_stp_s_post, exec_stp_s_pre, v_store_pair, 4)
-V_PAIR_MODES(exec_stp_d, exec_stp_d_post, exec_stp_d_pre, v_store_pair, 8)
-V_PAIR_MODES(exec_stp_q, exec_stp_q_post, exec_stp_q_pre, v_store_pair, 16)
-
-enum exec exec_ldr_s_lit(struct cpu *c, const struct insn *i) { return v_load(c, i, c->pc + (uint64_t)i->imm, 4); }
-enum exec exec_ldr_d_lit(struct cpu *c, const struct insn *i) { return v_load(c, i, c->pc + (uint64_t)i->imm, 8); }
-enum exec exec_ldr_q_lit(struct cpu *c, const struct insn *i) { return v_load(c, i, c->pc + (uint64_t)i->imm, 16); }
+EXEC_LITERAL(exec_ldr_s_lit, v_load, 4)
+EXEC_LITERAL(exec_ldr_d_lit, v_load, 8)
+EXEC_LITERAL(exec_ldr_q_lit, v_load, 16)
 
 /* ---- Structures: insn.a registers of elements of 1 << insn.b bytes ---- */
 
