@@ -49,34 +49,6 @@ static const struct exception { const char *row, *why; } exceptions[] = {
 };
 
 /*
- * Words whose behaviour is CONSTRAINED UNPREDICTABLE and where we do not follow
- * the emulator's choice.
- */
-static bool ldp_same_target(uint32_t w) { return (w & 31) == (w >> 10 & 31); }
-static bool writeback_is_data(uint32_t w) { return (w >> 5 & 31) != 31 && (w & 31) == (w >> 5 & 31); }
-static bool pair_writeback_is_data(uint32_t w)
-{
-	return writeback_is_data(w) || ((w >> 5 & 31) != 31 && (w >> 10 & 31) == (w >> 5 & 31));
-}
-static bool stxr_status_overlaps(uint32_t w)
-{
-	uint32_t s = w >> 16 & 31;
-
-	return s == (w & 31) || (s == (w >> 5 & 31) && s != 31);
-}
-static bool stxp_status_overlaps(uint32_t w) { return stxr_status_overlaps(w) || (w >> 16 & 31) == (w >> 10 & 31); }
-
-static const struct unpredictable { uint32_t mask, value; bool (*is)(uint32_t); } unpredictable[] = {
-	{ 0x3b200400, 0x38000400, writeback_is_data },          /* LDR/STR pre- and post-index, general registers */
-	{ 0x3e400000, 0x28400000, ldp_same_target },            /* LDP, LDNP, LDPSW */
-	{ 0x3e400000, 0x2c400000, ldp_same_target },            /* the same, SIMD&FP */
-	{ 0x3e800000, 0x28800000, pair_writeback_is_data },     /* LDP/STP pre- and post-index */
-	{ 0x3fe00000, 0x08000000, stxr_status_overlaps },       /* STXR, STLXR */
-	{ 0xbfe00000, 0x88200000, stxp_status_overlaps },       /* STXP, STLXP */
-	{ 0xbfe00000, 0x88600000, ldp_same_target },            /* LDXP, LDAXP */
-};
-
-/*
  * Words that mean more with another one before them. A store-exclusive gets the
  * load of its size and address most of the time; without it, it must fail.
  */
@@ -347,14 +319,6 @@ static void take_mine(struct fake *f, struct mine *m)
 	m->other = f->other;
 }
 
-static bool is_unpredictable(uint32_t w)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(unpredictable); i++)
-		if ((w & unpredictable[i].mask) == unpredictable[i].value && unpredictable[i].is(w))
-			return true;
-	return false;
-}
-
 static unsigned make_block(struct rng *r, uint32_t w, uint32_t *block)
 {
 	unsigned n = 0;
@@ -417,7 +381,7 @@ static bool draw(struct test *t, struct rng *r, unsigned op, unsigned n)
 	uint32_t w = any_word(t, r, op), *slot = t->code + n * SLOT_BYTES / 4;
 	enum outcome dry;
 
-	if (a64_find(w) != row || is_unpredictable(w))
+	if (a64_find(w) != row)
 		return false;
 	m->words = make_block(r, w, m->block);
 	any_state(r, &k->in);

@@ -321,6 +321,11 @@ void cpu_set_daif(struct cpu *c, uint32_t daif);                /* re-examines i
 void cpu_update_fp_trap(struct cpu *c);
 bool cpu_irq_deliverable(struct cpu *c);
 
+/* ---- Pointer authentication (exec-pauth.c) ---- */
+
+/* AUTIA, AUTIB, AUTDA, AUTDB (@key 0..3), as LDRAA and LDRAB need it too: a pointer that fails comes back poisoned. */
+uint64_t pauth_auth(struct cpu *c, uint64_t ptr, uint64_t modifier, unsigned key);
+
 /* ---- System registers (sysreg.c; rows in include/vmm/regs.def) ---- */
 
 enum exec sysreg_mrs(struct cpu *c, const struct insn *i);
