@@ -266,7 +266,7 @@ bool opnd_umov(uint32_t w, struct insn *i)
 	return copy(w, i) && (i->a == 3) == q_of(w);
 }
 
-/* ---- Extract, table lookup ---- */
+/* ---- Extract, table lookup, XAR ---- */
 
 /* imm: first byte; a byte of the operands' 8 or 16. */
 bool opnd_ext(uint32_t w, struct insn *i)
@@ -280,4 +280,11 @@ bool opnd_tbl(uint32_t w, struct insn *i)
 {
 	i->imm = (int64_t)bits(w, 14, 13) + 1;
 	return opnd_vec_b(w, i);
+}
+
+/* imm: rotation to the right. */
+bool opnd_xar(uint32_t w, struct insn *i)
+{
+	i->imm = (int64_t)bits(w, 15, 10);
+	return true;
 }
