@@ -92,7 +92,7 @@ struct device {
 	void *state;
 	struct device *next;
 	char *options;                          /* the values DEVICE_STRING points into */
-	struct { struct device *dev; unsigned index; } range[DEVICE_RANGES_MAX];        /* the bus's opaques */
+	struct device_slot { struct device *dev; unsigned index; } range[DEVICE_RANGES_MAX];    /* the bus's opaques */
 };
 
 /* Drives the device's own interrupt. */
@@ -115,7 +115,7 @@ struct devices {
 int devices_create(struct devices *d, const struct device_env *env, const char *const *specs, unsigned spec_count);
 void devices_destroy(struct devices *d);
 void devices_reset(struct devices *d);
-void devices_fdt(struct devices *d, struct dt *t);
+void devices_fdt(const struct devices *d, struct dt *t);
 /* Presses the guest's power key. -ENODEV: no device has one. */
 int devices_power_button(struct devices *d);
 

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+#include <vmm/err.h>
+#include <vmm/log.h>
+#include "fdio.h"
+
+#define CHUNK_BYTES 4096
+
+/* ---- Reading ---- */
+
+static void reader_finish(struct reader *r)
+{
+	reader_close(r);
+	if (r->eof)
+		r->eof(r);
+}
+
+/* One read; false when it ended the reader. */
+static bool reader_step(struct reader *r)
+{
+	uint8_t chunk[CHUNK_BYTES];
+	size_t room, len = sizeof(chunk);
+	ssize_t n;
+
+	pthread_mutex_lock(&r->lock);
+	room = r->room;
+	pthread_mutex_unlock(&r->lock);
+	if (!r->always) {
+		if (!room)
+			return true;
+		len = room < len ? room : len;
+	}
+	n = read(r->fd, chunk, len);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return true;
+	if (n <= 0) {
+		reader_finish(r);
+		return false;
+	}
+	if (r->data)
+		r->data(r, chunk, (size_t)n, room);
+	else
+		r->c->user->input(r->c->opaque, chunk, (size_t)n);
+	return true;
+}
+
+static void reader_event(void *opaque, uint32_t events)
+{
+	struct reader *r = opaque;
+
+	(void)events;
+	if (!reader_step(r))
+		return;
+	pthread_mutex_lock(&r->lock);
+	if (!r->always && !r->room && r->event) {
+		loop_del_fd(r->event);
+		r->event = NULL;
+	}
+	pthread_mutex_unlock(&r->lock);
+}
+
+/* Under the lock: registers if input is wanted; the opposite is done by the callback itself. */
+static void reader_watch(struct reader *r)
+{
+	if (r->fd >= 0 && !r->event && (r->always || r->room))
+		r->event = loop_add_fd(r->c->loop, r->fd, EPOLLIN, NULL, reader_event, r);
+}
+
+void reader_init(struct reader *r, struct chardev *c)
+{
+	pthread_mutex_init(&r->lock, NULL);
+	r->c = c;
+	r->fd = -1;
+}
+
+void reader_open(struct reader *r, int fd)
+{
+	pthread_mutex_lock(&r->lock);
+	r->fd = fd;
+	reader_watch(r);
+	pthread_mutex_unlock(&r->lock);
+}
+
+void reader_close(struct reader *r)
+{
+	struct loop_fd *event;
+
+	if (r->fd < 0)
+		return;
+	pthread_mutex_lock(&r->lock);
+	event = r->event;
+	r->event = NULL;
+	r->fd = -1;
+	pthread_mutex_unlock(&r->lock);
+	/* Not under the lock: it may wait for a callback, which takes it. */
+	if (event)
+		loop_del_fd(event);
+}
+
+void reader_want(struct reader *r, size_t room)
+{
+	pthread_mutex_lock(&r->lock);
+	r->room = room;
+	reader_watch(r);
+	pthread_mutex_unlock(&r->lock);
+}
+
+/* ---- Writing ---- */
+
+void writer_init(struct writer *w, struct chardev *c)
+{
+	pthread_mutex_init(&w->lock, NULL);
+	w->c = c;
+	w->fd = -1;
+}
+
+void writer_open(struct writer *w, int fd)
+{
+	pthread_mutex_lock(&w->lock);
+	w->fd = fd;
+	w->dead = false;
+	pthread_mutex_unlock(&w->lock);
+}
+
+void writer_close(struct writer *w)
+{
+	struct loop_fd *event;
+
+	if (w->fd < 0)
+		return;
+	pthread_mutex_lock(&w->lock);
+	event = w->event;
+	w->event = NULL;
+	pthread_mutex_unlock(&w->lock);
+	if (event)
+		loop_del_fd(event);
+	pthread_mutex_lock(&w->lock);
+	close(w->fd);
+	w->fd = -1;
+	pthread_mutex_unlock(&w->lock);
+}
+
+size_t writer_write(struct writer *w, const uint8_t *bytes, size_t len)
+{
+	size_t done = 0;
+
+	pthread_mutex_lock(&w->lock);
+	while (done < len && !w->dead && w->fd >= 0) {
+		ssize_t n = write(w->fd, bytes + done, len - done);
+
+		if (n > 0) {
+			done += (size_t)n;
+		} else if (n == 0 || errno == EAGAIN) {
+			break;
+		} else if (errno != EINTR) {
+			w->dead = true;
+			if (errno != EPIPE && errno != EIO && errno != ECONNRESET)
+				log_warn("console: output is lost from here on: %s", strerror(errno));
+		}
+	}
+	if (w->dead)
+		done = len;
+	pthread_mutex_unlock(&w->lock);
+	return done;
+}
+
+/* One-shot: whoever still waits asks again. */
+static void writer_event(void *opaque, uint32_t events)
+{
+	struct writer *w = opaque;
+
+	(void)events;
+	pthread_mutex_lock(&w->lock);
+	if (w->event)
+		loop_del_fd(w->event);
+	w->event = NULL;
+	pthread_mutex_unlock(&w->lock);
+	w->c->user->writable(w->c->opaque);
+}
+
+void writer_want(struct writer *w)
+{
+	pthread_mutex_lock(&w->lock);
+	if (w->fd >= 0 && !w->dead && !w->event)
+		w->event = loop_add_fd(w->c->loop, w->fd, EPOLLOUT, NULL, writer_event, w);
+	pthread_mutex_unlock(&w->lock);
+}

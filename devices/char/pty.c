@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A pseudo terminal: prints its path, anybody may open it and come back later.
+ *
+ * We must not hold the slave side open ourselves, or nobody being there would
+ * look like somebody who does not read. The master then reports a hang-up until
+ * the slave is opened, which it cannot announce; inotify does.
+ */
+#include <fcntl.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/inotify.h>
+#include <termios.h>
+#include <unistd.h>
+#include <vmm/err.h>
+#include <vmm/log.h>
+#include "fdio.h"
+
+struct pty {
+	int master, inotify;
+	struct loop_fd *opened;
+	atomic_bool connected;
+	struct reader in;
+	struct writer out;
+};
+
+static void pty_check(struct chardev *c)
+{
+	struct pty *p = c->state;
+	struct pollfd poll_fd = { .fd = p->master };
+
+	if (atomic_load(&p->connected) || poll(&poll_fd, 1, 0) < 0 || poll_fd.revents & POLLHUP)
+		return;
+	atomic_store(&p->connected, true);
+	reader_open(&p->in, p->master);
+	c->user->writable(c->opaque);
+}
+
+static void pty_opened(void *opaque, uint32_t events)
+{
+	struct chardev *c = opaque;
+	char buffer[1024] __attribute__((aligned(__alignof__(struct inotify_event))));
+
+	(void)events;
+	while (read(((struct pty *)c->state)->inotify, buffer, sizeof(buffer)) > 0)
+		;
+	pty_check(c);
+}
+
+static void pty_left(struct reader *r)
+{
+	struct pty *p = r->c->state;
+
+	atomic_store(&p->connected, false);
+	r->c->user->writable(r->c->opaque);
+	pty_check(r->c);        /* somebody new may have come between hang-up and now */
+}
+
+/* Nothing in between: the guest's own terminal settings are those that count. */
+static int pty_raw(const char *path)
+{
+	int slave = open(path, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	struct termios t;
+	int err = 0;
+
+	if (slave < 0 || tcgetattr(slave, &t))
+		err = -errno;
+	if (!err) {
+		cfmakeraw(&t);
+		if (tcsetattr(slave, TCSANOW, &t))
+			err = -errno;
+	}
+	if (slave >= 0)
+		close(slave);
+	return err;
+}
+
+static void pty_close(struct chardev *c)
+{
+	struct pty *p = c->state;
+
+	if (p->opened)
+		loop_del_fd(p->opened);
+	reader_close(&p->in);
+	writer_close(&p->out);
+	if (p->inotify >= 0)
+		close(p->inotify);
+	if (p->master >= 0)
+		close(p->master);
+}
+
+static int pty_open(struct chardev *c, const char *arg)
+{
+	struct pty *p = c->state;
+	char path[64];
+	int err, out;
+
+	(void)arg;
+	p->master = posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+	p->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	p->in.eof = pty_left;
+	reader_init(&p->in, c);
+	writer_init(&p->out, c);
+	if (p->master < 0 || p->inotify < 0 || grantpt(p->master) || unlockpt(p->master) ||
+	    ptsname_r(p->master, path, sizeof(path))) {
+		err = log_err(-errno, "--console pty: the host gives no pseudo terminal: %s", strerror(errno));
+		goto close;
+	}
+	err = pty_raw(path);
+	if (!err && inotify_add_watch(p->inotify, path, IN_OPEN) < 0)
+		err = -errno;
+	if (err) {
+		log_err(err, "--console pty: %s: %s", path, strerror(-err));
+		goto close;
+	}
+	out = fcntl(p->master, F_DUPFD_CLOEXEC, 0);
+	if (out >= 0)
+		writer_open(&p->out, out);
+	p->opened = out < 0 ? NULL : loop_add_fd(c->loop, p->inotify, EPOLLIN, NULL, pty_opened, c);
+	if (!p->opened) {
+		err = log_err(-EMFILE, "--console pty: cannot watch %s", path);
+		goto close;
+	}
+	log_info("console: %s", path);
+	return 0;
+close:
+	pty_close(c);
+	return err;
+}
+
+static size_t pty_write(struct chardev *c, const uint8_t *bytes, size_t len)
+{
+	struct pty *p = c->state;
+
+	return atomic_load(&p->connected) ? writer_write(&p->out, bytes, len) : 0;
+}
+
+static void pty_want(struct chardev *c, size_t input, bool output)
+{
+	struct pty *p = c->state;
+
+	reader_want(&p->in, input);
+	if (output && atomic_load(&p->connected))
+		writer_want(&p->out);
+}
+
+static bool pty_connected(struct chardev *c)
+{
+	return atomic_load(&((struct pty *)c->state)->connected);
+}
+
+static const struct chardev_type pty_type = {
+	.name = "pty", .help = "a pseudo terminal; its path is printed", .state_bytes = sizeof(struct pty),
+	.open = pty_open, .close = pty_close, .write = pty_write, .want = pty_want, .connected = pty_connected,
+};
+CHARDEV(pty, &pty_type);

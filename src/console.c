@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The console: one ring for output, which is both what has not left yet and
+ * the last 64 KiB for whoever asks; one for input; and a reader of lines.
+ *
+ * Lock order: device (UART), console, host end. Callbacks to the UART are made
+ * without the console's lock.
+ */
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <vmm/char.h>
+#include <vmm/console.h>
+#include <vmm/err.h>
+#include <vmm/loop.h>
+#include <vmm/vm.h>
+
+#define INPUT_BYTES (64 * KIB)
+#define LINE_BYTES  256
+#define LEAVE_NS    NSEC_PER_SEC
+
+struct console {
+	struct vm *vm;
+	struct chardev *end;
+	pthread_mutex_t lock;
+
+	uint8_t out[CONSOLE_KEPT_BYTES];
+	uint64_t written, sent;         /* bytes ever; the ring index is modulo its size */
+	bool starved;                   /* the UART has been told that there is no room */
+
+	uint8_t in[INPUT_BYTES];
+	uint64_t typed, taken;
+
+	char line[LINE_BYTES];          /* the line that is being written, as far as it fits */
+	unsigned line_len;
+
+	const struct console_uart *uart;
+	void *uart_opaque;
+	pthread_mutex_t *uart_lock;
+};
+
+/* ---- The guest's own words ---- */
+
+/*
+ * printk puts up to three things before its text: "[    1.234567]" and, with
+ * CONFIG_PRINTK_CALLER, "[    T1]" or "[   C0]".
+ */
+static const char *skip_printk_prefix(const char *line)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		size_t len;
+
+		if (*line != '[')
+			break;
+		len = 1 + strspn(line + 1, " .0123456789TC");
+		if (line[len] != ']')
+			break;
+		line += len + 1;
+		line += strspn(line, " ");
+	}
+	return line;
+}
+
+/*
+ * Only at the start of a line: somebody who types the words at a prompt has not
+ * panicked. The second form is for when another task's prompt was in the way of the first.
+ */
+static bool says_panic(const char *line)
+{
+	static const char *const words[] = {
+		"Kernel panic - not syncing",
+		"---[ end Kernel panic - not syncing",
+	};
+	const char *text = skip_printk_prefix(line);
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		if (!strncmp(text, words[i], strlen(words[i])))
+			return true;
+	return false;
+}
+
+static void read_along(struct console *c, const uint8_t *bytes, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		if (bytes[i] != '\n') {
+			if (bytes[i] != '\r' && c->line_len < LINE_BYTES - 1)
+				c->line[c->line_len++] = (char)bytes[i];
+			continue;
+		}
+		c->line[c->line_len] = 0;
+		c->line_len = 0;
+		if (c->vm && says_panic(c->line))
+			vm_guest_panicked(c->vm, skip_printk_prefix(c->line));
+	}
+}
+
+/* ---- Output ---- */
+
+static bool connected(const struct console *c)
+{
+	return !c->end->type->connected || c->end->type->connected(c->end);
+}
+
+static void want(struct console *c)
+{
+	c->end->type->want(c->end, INPUT_BYTES - (c->typed - c->taken), c->sent != c->written);
+}
+
+/* Under the lock. */
+static void flush(struct console *c)
+{
+	while (c->sent != c->written) {
+		size_t at = c->sent % CONSOLE_KEPT_BYTES, len = c->written - c->sent, taken;
+
+		if (len > CONSOLE_KEPT_BYTES - at)
+			len = CONSOLE_KEPT_BYTES - at;
+		taken = c->end->type->write(c->end, c->out + at, len);
+		c->sent += taken;
+		if (taken < len)
+			break;
+	}
+}
+
+/* Under the lock. With nobody there, newer output pushes out older. */
+static size_t room(struct console *c)
+{
+	return connected(c) ? CONSOLE_KEPT_BYTES - (c->written - c->sent) : CONSOLE_KEPT_BYTES;
+}
+
+static void keep(struct console *c, const uint8_t *bytes, size_t len)
+{
+	size_t at = c->written % CONSOLE_KEPT_BYTES, first = CONSOLE_KEPT_BYTES - at;
+
+	if (first > len)
+		first = len;
+	memcpy(c->out + at, bytes, first);
+	memcpy(c->out, bytes + first, len - first);
+	c->written += len;
+	if (c->written - c->sent > CONSOLE_KEPT_BYTES)
+		c->sent = c->written - CONSOLE_KEPT_BYTES;
+}
+
+size_t console_write(struct console *c, const uint8_t *bytes, size_t len)
+{
+	size_t fits;
+	bool waiting;
+
+	pthread_mutex_lock(&c->lock);
+	waiting = c->sent != c->written;
+	fits = room(c);
+	if (len > fits) {
+		len = fits;
+		c->starved = true;
+	}
+	keep(c, bytes, len);
+	read_along(c, bytes, len);
+	if (!waiting)
+		flush(c);
+	if (c->sent != c->written && !waiting)
+		want(c);
+	pthread_mutex_unlock(&c->lock);
+	return len;
+}
+
+size_t console_room(struct console *c)
+{
+	size_t bytes;
+
+	pthread_mutex_lock(&c->lock);
+	bytes = room(c);
+	c->starved |= !bytes;
+	pthread_mutex_unlock(&c->lock);
+	return bytes;
+}
+
+size_t console_kept(struct console *c, uint8_t *bytes, size_t len, uint64_t *total)
+{
+	uint64_t from;
+
+	pthread_mutex_lock(&c->lock);
+	if (len > CONSOLE_KEPT_BYTES)
+		len = CONSOLE_KEPT_BYTES;
+	if (len > c->written)
+		len = c->written;
+	from = c->written - len;
+	for (size_t i = 0; i < len; i++)
+		bytes[i] = c->out[(from + i) % CONSOLE_KEPT_BYTES];
+	if (total)
+		*total = c->written;
+	pthread_mutex_unlock(&c->lock);
+	return len;
+}
+
+/* ---- Input ---- */
+
+size_t console_read(struct console *c, uint8_t *bytes, size_t len)
+{
+	size_t count = 0;
+
+	pthread_mutex_lock(&c->lock);
+	while (count < len && c->taken != c->typed)
+		bytes[count++] = c->in[c->taken++ % INPUT_BYTES];
+	if (count)
+		want(c);
+	pthread_mutex_unlock(&c->lock);
+	return count;
+}
+
+static void uart_call(struct console *c, void (*fn)(void *opaque))
+{
+	if (c->uart_lock)
+		pthread_mutex_lock(c->uart_lock);
+	fn(c->uart_opaque);
+	if (c->uart_lock)
+		pthread_mutex_unlock(c->uart_lock);
+}
+
+size_t console_type(struct console *c, const uint8_t *bytes, size_t len)
+{
+	pthread_mutex_lock(&c->lock);
+	if (len > INPUT_BYTES - (c->typed - c->taken))
+		len = INPUT_BYTES - (c->typed - c->taken);
+	for (size_t i = 0; i < len; i++)
+		c->in[c->typed++ % INPUT_BYTES] = bytes[i];
+	want(c);
+	pthread_mutex_unlock(&c->lock);
+	if (len && c->uart)
+		uart_call(c, c->uart->readable);
+	return len;
+}
+
+/* ---- Called by the host end ---- */
+
+static void end_input(void *opaque, const uint8_t *bytes, size_t len)
+{
+	console_type(opaque, bytes, len);
+}
+
+static void end_writable(void *opaque)
+{
+	struct console *c = opaque;
+	bool wake;
+
+	pthread_mutex_lock(&c->lock);
+	flush(c);
+	wake = c->starved && room(c);
+	if (wake)
+		c->starved = false;
+	want(c);
+	pthread_mutex_unlock(&c->lock);
+	if (wake && c->uart)
+		uart_call(c, c->uart->writable);
+}
+
+static void end_quit(void *opaque)
+{
+	struct console *c = opaque;
+
+	if (c->vm)
+		vm_quit(c->vm);
+}
+
+static const struct chardev_user console_user = {
+	.input = end_input, .writable = end_writable, .quit = end_quit,
+};
+
+/* ---- Life ---- */
+
+int console_create(const char *spec, struct loop *l, struct vm *vm, struct console **console)
+{
+	struct console *c = calloc(1, sizeof(*c));
+	int err;
+
+	*console = NULL;
+	if (!c)
+		return -ENOMEM;
+	/* A pipe whose reader has left is an error of write(), not the end of the VM. */
+	signal(SIGPIPE, SIG_IGN);
+	pthread_mutex_init(&c->lock, NULL);
+	c->vm = vm;
+	err = chardev_open(spec ? spec : "stdio", l, &console_user, c, &c->end);
+	if (err) {
+		pthread_mutex_destroy(&c->lock);
+		free(c);
+		return err;
+	}
+	want(c);
+	*console = c;
+	return 0;
+}
+
+void console_destroy(struct console *c)
+{
+	uint64_t until = loop_now_ns() + LEAVE_NS;
+
+	if (!c)
+		return;
+	for (flush(c); c->sent != c->written && connected(c) && loop_now_ns() < until; flush(c))
+		poll(NULL, 0, 5);
+	chardev_close(c->end);
+	pthread_mutex_destroy(&c->lock);
+	free(c);
+}
+
+void console_attach(struct console *c, const struct console_uart *uart, void *opaque, pthread_mutex_t *lock)
+{
+	c->uart = uart;
+	c->uart_opaque = opaque;
+	c->uart_lock = lock;
+}
