@@ -136,7 +136,13 @@ static bool monitor_take(struct cpu *c, const void *host, unsigned bytes)
 /* The host address of a load-exclusive, or NULL: exception taken. */
 static void *excl_load_ptr(struct cpu *c, const struct insn *i, unsigned bytes)
 {
-	return cpu_base_ok(c, i) ? mmu_atomic_ptr(c, c->x[i->rn], bytes, false, 0) : NULL;
+	uint64_t va = c->x[i->rn];
+	void *p;
+
+	if (!cpu_base_ok(c, i))
+		return NULL;
+	p = va & (bytes - 1) ? NULL : tlb_read_ptr(c->ctx, va, bytes);
+	return p ? p : mmu_atomic_ptr(c, va, bytes, false, 0);
 }
 
 static void *excl_store_ptr(struct cpu *c, const struct insn *i, unsigned bytes)
