@@ -33,7 +33,7 @@ unsigned cpu_count(void)
 	return n;
 }
 
-struct secondary { u64 stack; void (*fn)(u64); u64 arg, mair, tcr, ttbr, sctlr; };
+struct secondary { u64 stack; void (*fn)(u64); u64 arg, mair, tcr, ttbr, sctlr; volatile u64 done; };
 static struct secondary secondaries[64];
 static u8 stacks[64][8192] __attribute__((aligned(16)));
 extern char secondary_start[];
@@ -61,6 +61,9 @@ bool cpu_start(unsigned id, void (*fn)(u64), u64 arg)
 
 void cpu_wait_off(unsigned id)
 {
+	/* AFFINITY_INFO alone may still say OFF just after CPU_ON on some hypervisors. */
+	while (secondaries[id].fn && !secondaries[id].done)
+		asm volatile("yield");
 	while (hvc(PSCI_AFFINITY_INFO, cpu_mpidr(id), 0, 0) != 1)
 		asm volatile("yield");
 }

@@ -24,11 +24,12 @@ _start:
 	bl	guest_main
 	b	.
 
-	/* CPU_ON enters here; x0 is the address of struct secondary { stack, fn, arg, mair, tcr, ttbr, sctlr }. */
+	/* CPU_ON enters here; x0 is the address of struct secondary of smp.c: stack, fn, arg, mair, tcr, ttbr, sctlr, done. */
 	.globl secondary_start
 secondary_start:
 	ldr	x1, [x0]
 	mov	sp, x1
+	mov	x22, x0
 	ldp	x20, x21, [x0, #8]
 	ldp	x2, x3, [x0, #24]
 	ldp	x4, x5, [x0, #40]
@@ -45,6 +46,9 @@ secondary_start:
 	isb
 3:	mov	x0, x21
 	blr	x20
+	mov	x0, #1
+	str	x0, [x22, #56]
+	dsb	sy
 	mov	x0, #2
 	movk	x0, #0x8400, lsl #16	/* PSCI CPU_OFF */
 	hvc	#0
