@@ -66,6 +66,7 @@ struct tlb_entry { uint64_t tag, addend; };
 struct block;                   /* decoded instructions from one page, run.c */
 
 #define JC_ENTRIES 2048
+#define JC_EMPTY 1              /* no pc: odd */
 struct jc_entry { uint64_t va; struct block *block; };
 
 /*
@@ -77,6 +78,17 @@ struct mmu_ctx {
 	struct jc_entry jc[JC_ENTRIES];
 	uint16_t asid;
 	bool in_use;
+	/*
+	 * What makes invalidation cheap: which slots were filled (beyond the end of a
+	 * log everything is), which pages have jump cache entries, which 2 MiB areas
+	 * hold fragments of larger mappings, slots that PAN or another ASID takes away.
+	 */
+	bool has_global, ng_code;
+	uint64_t used;                  /* time stamp for LRU */
+	uint64_t big[8], huge_lo, huge_hi;
+	uint64_t code[64];
+	uint16_t log_n, jc_log_n, user_n;
+	uint16_t log[256], jc_log[256], user[64];
 };
 
 enum { EL0_CTX_COUNT = 8 };
@@ -94,6 +106,7 @@ enum {
 	REQ_KICK = 1 << 1,      /* cpu_kick() */
 	REQ_RING = 1 << 2,      /* another cpu broadcast TLBI or IC: drain the ring */
 	REQ_STOP = 1 << 3,      /* power state changed */
+	REQ_STEP = 1 << 4,      /* stays set while PSTATE.IL or software step wants a look before every instruction */
 };
 
 struct gic_cpu;
@@ -298,6 +311,9 @@ void mmu_regime_changed(struct cpu *c); /* SCTLR, TCR, TTBRn, MAIR, CONTEXTIDR w
 int  mmu_init(struct cpu *c);
 void mmu_destroy(struct cpu *c);
 void mmu_flush_all(struct cpu *c);
+void mmu_el_changed(struct cpu *c);             /* c->el was set: ctx follows */
+void mmu_purge_user(struct cpu *c);             /* PSTATE.PAN was set: EL1 forgets pages of EL0 */
+void mmu_flush_jump_caches(struct cpu *c);      /* blocks must be looked up again: decoding depends on something that changed */
 
 /* Drops decoded instructions of the page at @pa (this cpu's), or all. run.c */
 void run_invalidate_page(struct cpu *c, uint64_t pa);
@@ -319,6 +335,7 @@ void cpu_set_el(struct cpu *c, unsigned el, unsigned spsel);
 void cpu_set_pan(struct cpu *c, bool pan);
 void cpu_set_daif(struct cpu *c, uint32_t daif);                /* re-examines irq_lines */
 void cpu_update_fp_trap(struct cpu *c);
+void cpu_check_step(struct cpu *c);             /* PSTATE.IL or what software step depends on changed: sets or clears REQ_STEP */
 bool cpu_irq_deliverable(struct cpu *c);
 
 /* ---- Pointer authentication (exec-pauth.c) ---- */
@@ -328,12 +345,7 @@ uint64_t pauth_auth(struct cpu *c, uint64_t ptr, uint64_t modifier, unsigned key
 
 /* ---- System registers (sysreg.c; rows in include/vmm/regs.def) ---- */
 
-enum exec sysreg_mrs(struct cpu *c, const struct insn *i);
-enum exec sysreg_msr(struct cpu *c, const struct insn *i);
-
-/* ---- GIC CPU interface, timers (gic/, timer.c) ---- */
-
-/* Handlers of ICC_* and timer rows have the types of regs.def's read and write columns. */
+/* Handlers, also those of ICC_* (gic/) and of the timers (timer.c), have the types of regs.def's read and write columns. */
 typedef uint64_t sysreg_read_fn(struct cpu *c, unsigned reg);
 typedef void sysreg_write_fn(struct cpu *c, unsigned reg, uint64_t value);
 
@@ -341,6 +353,24 @@ typedef void sysreg_write_fn(struct cpu *c, unsigned reg, uint64_t value);
 #define REG(NAME, enc, id, scope, gdb, access, el0, feat, reset, mask, read, write, flags) \
 	sysreg_read_fn read; sysreg_write_fn write;
 #include <vmm/regs.def>
+
+enum exec sysreg_mrs(struct cpu *c, const struct insn *i);
+enum exec sysreg_msr(struct cpu *c, const struct insn *i);
+enum exec sysreg_trap(struct cpu *c, uint32_t word);    /* EC 0x18 for MRS, MSR or SYS @word */
+
+/* One row of regs.def. */
+struct reg_row {
+	const char *name;
+	uint64_t id, reset, mask;
+	sysreg_read_fn *read;
+	sysreg_write_fn *write;
+	uint16_t enc;
+	int8_t gdb;
+	uint8_t scope, access, el0, feat, flags;
+};
+extern const struct reg_row reg_rows[SYS_COUNT];
+
+/* ---- GIC CPU interface, timers (gic/, timer.c) ---- */
 
 /*
  * Both need s->cpus filled (with id and soc), and the GIC comes first. The handlers
