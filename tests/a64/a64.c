@@ -180,9 +180,9 @@ static void parse_fields(struct test *t, const char *p)
 	t->field_count = 0;
 	while (*p) {
 		struct field f = { .width = 1 };
-		size_t n = strcspn(p, " :");
+		size_t n = strcspn(p, " :!");
 
-		if (*p == ' ') {
+		if (*p == ' ' || *p == '!') {
 			p++;
 			continue;
 		}
@@ -397,7 +397,7 @@ static bool draw(struct test *t, struct rng *r, unsigned op, unsigned n)
 	run_block(f, m->block, m->words);
 	f->dry = false;
 	dry = f->outcome;
-	if (dry == OUT_FAULT && below(r, 16))
+	if ((dry == OUT_FAULT || dry == OUT_ALIGNMENT) && below(r, 16))
 		return false;
 	if (dry == OUT_NONE && !can_land(f->cpu.pc, k->in.pc, m->words))
 		return false;

@@ -123,6 +123,7 @@ struct cpu {
 	uint32_t daif;                  /* PSTATE<9:6> in place */
 	uint8_t el, spsel, pan, ssbs, dit, il, ss, btype;
 	uint32_t fpcr, fpsr;
+	bool guarded;                   /* the page at pc is guarded (BTI): set by run.c with the block, read by BR */
 	bool fp_trapped;                /* CPACR_EL1.FPEN for the current EL; kept by sysreg.c and except.c */
 	struct mmu_ctx *ctx;            /* translations of the current EL */
 	struct mmu_ctx *ctx_el0;        /* of EL0 in the current ASID, for LDTR/STTR; == ctx at EL0 */
@@ -184,22 +185,20 @@ static inline uint32_t make_nzcv(bool n, bool z, bool cf, bool v)
 	return (uint32_t)n << 31 | (uint32_t)z << 30 | (uint32_t)cf << 29 | (uint32_t)v << 28;
 }
 
-/* Arm ARM, shared/functions/system/ConditionHolds. */
+/* Arm ARM, shared/functions/system/ConditionHolds, as a truth table: bit k is the answer when NZCV is k. */
+static inline uint16_t cond_truth(unsigned cond)
+{
+	static const uint16_t truth[16] = {
+		0xf0f0, 0x0f0f, 0xcccc, 0x3333, 0xff00, 0x00ff, 0xaaaa, 0x5555,
+		0x0c0c, 0xf3f3, 0xaa55, 0x55aa, 0x0a05, 0xf5fa, 0xffff, 0xffff,
+	};
+
+	return truth[cond];
+}
+
 static inline bool cond_holds(const struct cpu *c, unsigned cond)
 {
-	bool n = c->nzcv >> 31 & 1, z = c->nzcv >> 30 & 1, cf = c->nzcv >> 29 & 1, v = c->nzcv >> 28 & 1, r;
-
-	switch (cond >> 1) {
-	case 0: r = z; break;
-	case 1: r = cf; break;
-	case 2: r = n; break;
-	case 3: r = v; break;
-	case 4: r = cf && !z; break;
-	case 5: r = n == v; break;
-	case 6: r = n == v && !z; break;
-	default: return true;
-	}
-	return r != (cond & 1);
+	return cond_truth(cond) >> (c->nzcv >> 28) & 1;
 }
 
 /* ---- Memory (mmu.c) ----
@@ -328,6 +327,19 @@ enum exec exc_sync_far(struct cpu *c, unsigned ec, uint32_t iss, uint64_t far);
 enum exec exc_irq(struct cpu *c, bool fiq);
 enum exec exc_return(struct cpu *c);                            /* ERET */
 
+/*
+ * What an indirect branch, ERET or exception makes of @target: with top-byte-ignore
+ * for instructions, the tag is replaced by copies of bit 55 (exec-branch.c).
+ */
+uint64_t cpu_branch_address(const struct cpu *c, uint64_t target);
+
+/*
+ * Pointer authentication (exec-pauth.c): @ptr checked with key @key and the PAC
+ * removed, poisoned when it does not fit, unchanged when SCTLR_EL1 has the key off.
+ */
+enum pauth_key { KEY_IA, KEY_IB, KEY_DA, KEY_DB };
+uint64_t pauth_auth(const struct cpu *c, uint64_t ptr, uint64_t modifier, enum pauth_key key);
+
 /* PSTATE as SPSR_EL1 and debuggers see it. Setting keeps SP banking, ctx and fp_trapped right. */
 uint64_t cpu_pstate(const struct cpu *c);
 void cpu_set_pstate(struct cpu *c, uint64_t pstate);
@@ -401,6 +413,6 @@ void cpu_reset(struct cpu *c);                  /* warm reset state: EL1h, DAIF 
 
 /* ---- Hypercalls (smccc.c) ---- */
 
-enum exec smccc_call(struct cpu *c);            /* HVC #0: x0 function id; result in x0..x3. May EXEC_LEAVE with c->exit filled */
+enum exec smccc_call(struct cpu *c);            /* HVC #0: x0 function id; result in x0..x3; pc is behind the HVC already. May EXEC_LEAVE with c->exit filled */
 
 #endif

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Arm ARM, "Exception generating, hints, barriers, PSTATE": everything of the
+ * system class that is neither a register (sysreg.c) nor maintenance (mmu.c).
+ */
+#include "cpu.h"
+
+#define EC_WFX   0x01
+#define EC_SVC64 0x15
+#define EC_SYS64 0x18
+#define EC_BRK64 0x3c
+
+#define SCTLR_UMA   (UINT64_C(1) << 9)
+#define SCTLR_NTWI  (UINT64_C(1) << 16)
+#define SCTLR_NTWE  (UINT64_C(1) << 18)
+
+/* ---- Exceptions ---- */
+
+enum exec exec_svc(struct cpu *c, const struct insn *i) { return exc_sync_ret(c, EC_SVC64, (uint32_t)i->imm); }
+enum exec exec_brk(struct cpu *c, const struct insn *i) { return exc_sync(c, EC_BRK64, (uint32_t)i->imm); }
+
+/* There is no EL2, so HVC is UNDEFINED; HVC #0 of EL1 is nevertheless the way to PSCI, as on KVM. */
+enum exec exec_hvc(struct cpu *c, const struct insn *i)
+{
+	enum exec r;
+
+	if (c->el == 0 || i->imm != 0)
+		return exc_undefined(c);
+	c->pc += 4;
+	r = smccc_call(c);
+	return r == EXEC_NEXT ? EXEC_JUMP : r;
+}
+
+/* ---- Hints ---- */
+
+enum exec exec_nop(struct cpu *c, const struct insn *i)
+{
+	(void)c;
+	(void)i;
+	return EXEC_NEXT;
+}
+
+/* Stops the cpu behind this instruction; run.c decides how long. */
+static enum exec wait(struct cpu *c)
+{
+	c->pc += 4;
+	c->waiting = true;
+	return EXEC_LEAVE;
+}
+
+/* ISS of a trapped WFI or WFE: condition valid and "always"; bit 0 tells which. */
+static enum exec trap_wfx(struct cpu *c, bool wfe)
+{
+	return exc_sync(c, EC_WFX, UINT32_C(1) << 24 | UINT32_C(0xe) << 20 | wfe);
+}
+
+enum exec exec_wfi(struct cpu *c, const struct insn *i)
+{
+	(void)i;
+	if (c->el == 0 && !(c->sys[SYS_SCTLR_EL1] & SCTLR_NTWI))
+		return trap_wfx(c, false);
+	return wait(c);
+}
+
+enum exec exec_wfe(struct cpu *c, const struct insn *i)
+{
+	(void)i;
+	if (atomic_exchange(&c->event, false))
+		return EXEC_NEXT;
+	if (c->el == 0 && !(c->sys[SYS_SCTLR_EL1] & SCTLR_NTWE))
+		return trap_wfx(c, true);
+	return wait(c);
+}
+
+enum exec exec_sev(struct cpu *c, const struct insn *i)
+{
+	(void)i;
+	cpu_send_event(c->soc);
+	return EXEC_NEXT;
+}
+
+enum exec exec_sevl(struct cpu *c, const struct insn *i)
+{
+	(void)i;
+	atomic_store(&c->event, true);
+	return EXEC_NEXT;
+}
+
+/* ---- Barriers ---- */
+
+enum exec exec_clrex(struct cpu *c, const struct insn *i)
+{
+	(void)i;
+	c->excl.size = 0;
+	return EXEC_NEXT;
+}
+
+enum exec exec_dmb(struct cpu *c, const struct insn *i)
+{
+	(void)c;
+	(void)i;
+	atomic_thread_fence(memory_order_seq_cst);
+	return EXEC_NEXT;
+}
+
+enum exec exec_dsb(struct cpu *c, const struct insn *i)
+{
+	(void)i;
+	atomic_thread_fence(memory_order_seq_cst);
+	mmu_dsb(c);
+	return EXEC_NEXT;
+}
+
+/* Ends the block: what follows is looked up again, with everything that changed before. */
+enum exec exec_isb(struct cpu *c, const struct insn *i)
+{
+	(void)i;
+	c->pc += 4;
+	return EXEC_JUMP;
+}
+
+/* ---- MSR (immediate) ---- */
+
+enum exec exec_msr_pan(struct cpu *c, const struct insn *i)
+{
+	if (c->el == 0)
+		return exc_undefined(c);
+	cpu_set_pan(c, i->imm & 1);
+	return EXEC_NEXT;
+}
+
+enum exec exec_msr_spsel(struct cpu *c, const struct insn *i)
+{
+	if (c->el == 0)
+		return exc_undefined(c);
+	cpu_set_el(c, c->el, i->imm & 1);
+	return EXEC_NEXT;
+}
+
+enum exec exec_msr_ssbs(struct cpu *c, const struct insn *i)
+{
+	c->ssbs = i->imm & 1;
+	return EXEC_NEXT;
+}
+
+enum exec exec_msr_dit(struct cpu *c, const struct insn *i)
+{
+	c->dit = i->imm & 1;
+	return EXEC_NEXT;
+}
+
+/*
+ * EL0 may change DAIF only with SCTLR_EL1.UMA; otherwise it traps as the access
+ * to a system register with op0 0: op2 <19:17>, op1 <16:14>, CRn <13:10>,
+ * Rt <9:5>, CRm <4:1>.
+ */
+static bool daif_allowed(const struct cpu *c) { return c->el != 0 || (c->sys[SYS_SCTLR_EL1] & SCTLR_UMA); }
+
+static enum exec trap_daif(struct cpu *c, const struct insn *i)
+{
+	return exc_sync(c, EC_SYS64, (uint32_t)(bits(i->word, 7, 5) << 17 | bits(i->word, 18, 16) << 14 |
+						bits(i->word, 15, 12) << 10 | UINT32_C(31) << 5 | bits(i->word, 11, 8) << 1));
+}
+
+enum exec exec_msr_daifset(struct cpu *c, const struct insn *i)
+{
+	if (!daif_allowed(c))
+		return trap_daif(c, i);
+	cpu_set_daif(c, c->daif | (uint32_t)i->imm << 6);
+	return EXEC_NEXT;
+}
+
+/* Ends the block, so that an interrupt that was waiting for this is taken now. */
+enum exec exec_msr_daifclr(struct cpu *c, const struct insn *i)
+{
+	if (!daif_allowed(c))
+		return trap_daif(c, i);
+	cpu_set_daif(c, c->daif & ~((uint32_t)i->imm << 6));
+	c->pc += 4;
+	return EXEC_JUMP;
+}
