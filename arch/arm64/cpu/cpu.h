@@ -350,11 +350,6 @@ void cpu_update_fp_trap(struct cpu *c);
 void cpu_check_step(struct cpu *c);             /* PSTATE.IL or what software step depends on changed: sets or clears REQ_STEP */
 bool cpu_irq_deliverable(struct cpu *c);
 
-/* ---- Pointer authentication (exec-pauth.c) ---- */
-
-/* AUTIA, AUTIB, AUTDA, AUTDB (@key 0..3), as LDRAA and LDRAB need it too: a pointer that fails comes back poisoned. */
-uint64_t pauth_auth(struct cpu *c, uint64_t ptr, uint64_t modifier, unsigned key);
-
 /* ---- System registers (sysreg.c; rows in include/vmm/regs.def) ---- */
 
 /* Handlers, also those of ICC_* (gic/) and of the timers (timer.c), have the types of regs.def's read and write columns. */
