@@ -36,8 +36,7 @@ LDST_INLINE void *rmw_ptr(struct cpu *c, uint64_t va, unsigned bytes)
 /* ---- Load-acquire, store-release ---- */
 
 /* Not in the TLB: the slow path's copy has no order of its own. It also refuses what is misaligned. */
-static __attribute__((noinline)) enum exec load_ordered_slow(struct cpu *c, const struct insn *i, uint64_t va,
-							     unsigned how)
+LDST_SLOW enum exec load_ordered_slow(struct cpu *c, const struct insn *i, uint64_t va, unsigned how)
 {
 	unsigned bytes = how & HOW_BYTES;
 	uint64_t v = 0;
@@ -50,7 +49,7 @@ static __attribute__((noinline)) enum exec load_ordered_slow(struct cpu *c, cons
 	return EXEC_NEXT;
 }
 
-static __attribute__((noinline)) enum exec store_release_slow(struct cpu *c, uint64_t va, uint64_t v, unsigned bytes)
+LDST_SLOW enum exec store_release_slow(struct cpu *c, uint64_t va, uint64_t v, unsigned bytes)
 {
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (!mmu_write_slow(c, va, &v, bytes, bytes, ACC_ALIGNED))

@@ -37,7 +37,7 @@ LDST_INLINE enum exec v_done(struct cpu *c, const struct insn *i, unsigned how)
 	return EXEC_NEXT;
 }
 
-static __attribute__((noinline)) enum exec v_load_slow(struct cpu *c, const struct insn *i, uint64_t va, unsigned how)
+LDST_SLOW enum exec v_load_slow(struct cpu *c, const struct insn *i, uint64_t va, unsigned how)
 {
 	unsigned bytes = how & HOW_BYTES;
 	union vreg v = { .d = { 0, 0 } };
@@ -48,7 +48,7 @@ static __attribute__((noinline)) enum exec v_load_slow(struct cpu *c, const stru
 	return v_done(c, i, how);
 }
 
-static __attribute__((noinline)) enum exec v_store_slow(struct cpu *c, const struct insn *i, uint64_t va, unsigned how)
+LDST_SLOW enum exec v_store_slow(struct cpu *c, const struct insn *i, uint64_t va, unsigned how)
 {
 	unsigned bytes = how & HOW_BYTES;
 
@@ -79,8 +79,7 @@ LDST_INLINE enum exec v_store(struct cpu *c, const struct insn *i, uint64_t va, 
 	return v_done(c, i, how);
 }
 
-static __attribute__((noinline)) enum exec v_load_pair_slow(struct cpu *c, const struct insn *i, uint64_t va,
-							    unsigned how)
+LDST_SLOW enum exec v_load_pair_slow(struct cpu *c, const struct insn *i, uint64_t va, unsigned how)
 {
 	unsigned bytes = how & HOW_BYTES;
 	union vreg v0 = { .d = { 0, 0 } }, v1 = v0;
@@ -95,8 +94,7 @@ static __attribute__((noinline)) enum exec v_load_pair_slow(struct cpu *c, const
 	return v_done(c, i, how);
 }
 
-static __attribute__((noinline)) enum exec v_store_pair_slow(struct cpu *c, const struct insn *i, uint64_t va,
-							     unsigned how)
+LDST_SLOW enum exec v_store_pair_slow(struct cpu *c, const struct insn *i, uint64_t va, unsigned how)
 {
 	unsigned bytes = how & HOW_BYTES;
 	char buf[32];
@@ -162,7 +160,28 @@ EXEC_LITERAL(exec_ldr_q_lit, v_load, 16)
 enum { STRUCT_BYTES_MAX = 64 };
 
 static unsigned reg_bytes(const struct insn *i) { return i->word >> 30 & 1 ? 16 : 8; }
-static union vreg *struct_reg(struct cpu *c, const struct insn *i, unsigned k) { return cpu_v(c, (i->rd + k) & 31); }
+static union vreg *struct_reg(struct cpu *c, const struct insn *i, unsigned k)
+{
+	return cpu_v(c, (i->rd + k) & 31);
+}
+
+/* Sizes known to the compiler, or each element would be a call of memcpy. */
+LDST_INLINE void copy_element(uint8_t *to, const uint8_t *from, unsigned scale)
+{
+	switch (scale) {
+	case 0: *to = *from; return;
+	case 1: memcpy(to, from, 2); return;
+	case 2: memcpy(to, from, 4); return;
+	default: memcpy(to, from, 8);
+	}
+}
+
+LDST_INLINE void copy_register(uint8_t *to, const uint8_t *from, unsigned bytes)
+{
+	memcpy(to, from, 8);
+	if (bytes == 16)
+		memcpy(to + 8, from + 8, 8);
+}
 
 static bool struct_load(struct cpu *c, const struct insn *i, void *buf, unsigned bytes)
 {
@@ -192,7 +211,7 @@ enum exec exec_ld1_multi(struct cpu *c, const struct insn *i)
 	for (unsigned k = 0; k < i->a; k++) {
 		union vreg v = { .d = { 0, 0 } };
 
-		memcpy(&v, buf + k * n, n);
+		copy_register(v.b, buf + k * n, n);
 		*struct_reg(c, i, k) = v;
 	}
 	return EXEC_NEXT;
@@ -206,7 +225,7 @@ enum exec exec_st1_multi(struct cpu *c, const struct insn *i)
 	if (!cpu_base_ok(c, i))
 		return EXEC_JUMP;
 	for (unsigned k = 0; k < i->a; k++)
-		memcpy(buf + k * n, struct_reg(c, i, k), n);
+		copy_register(buf + k * n, struct_reg(c, i, k)->b, n);
 	return access_result(struct_store(c, i, buf, n * i->a));
 }
 
@@ -222,7 +241,7 @@ enum exec exec_ldn_multi(struct cpu *c, const struct insn *i)
 		union vreg v = { .d = { 0, 0 } };
 
 		for (unsigned e = 0; e < n >> i->b; e++)
-			memcpy(v.b + e * size, buf + (e * i->a + k) * size, size);
+			copy_element(v.b + e * size, buf + (e * i->a + k) * size, i->b);
 		*struct_reg(c, i, k) = v;
 	}
 	return EXEC_NEXT;
@@ -237,7 +256,7 @@ enum exec exec_stn_multi(struct cpu *c, const struct insn *i)
 		return EXEC_JUMP;
 	for (unsigned k = 0; k < i->a; k++)
 		for (unsigned e = 0; e < n >> i->b; e++)
-			memcpy(buf + (e * i->a + k) * size, struct_reg(c, i, k)->b + e * size, size);
+			copy_element(buf + (e * i->a + k) * size, struct_reg(c, i, k)->b + e * size, i->b);
 	return access_result(struct_store(c, i, buf, n * i->a));
 }
 
@@ -250,7 +269,7 @@ enum exec exec_ld_lane(struct cpu *c, const struct insn *i)
 	if (!struct_load(c, i, buf, size * i->a))
 		return EXEC_JUMP;
 	for (unsigned k = 0; k < i->a; k++)
-		memcpy(struct_reg(c, i, k)->b + i->ra * size, buf + k * size, size);
+		copy_element(struct_reg(c, i, k)->b + i->ra * size, buf + k * size, i->b);
 	return EXEC_NEXT;
 }
 
@@ -262,7 +281,7 @@ enum exec exec_st_lane(struct cpu *c, const struct insn *i)
 	if (!cpu_base_ok(c, i))
 		return EXEC_JUMP;
 	for (unsigned k = 0; k < i->a; k++)
-		memcpy(buf + k * size, struct_reg(c, i, k)->b + i->ra * size, size);
+		copy_element(buf + k * size, struct_reg(c, i, k)->b + i->ra * size, i->b);
 	return access_result(struct_store(c, i, buf, size * i->a));
 }
 
@@ -277,7 +296,7 @@ enum exec exec_ld_rep(struct cpu *c, const struct insn *i)
 		union vreg v = { .d = { 0, 0 } };
 
 		for (unsigned e = 0; e < n >> i->b; e++)
-			memcpy(v.b + e * size, buf + k * size, size);
+			copy_element(v.b + e * size, buf + k * size, i->b);
 		*struct_reg(c, i, k) = v;
 	}
 	return EXEC_NEXT;

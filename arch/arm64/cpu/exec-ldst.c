@@ -10,7 +10,7 @@
  */
 #include "ldst.h"
 
-static __attribute__((noinline)) enum exec load_slow(struct cpu *c, const struct insn *i, uint64_t va, unsigned how)
+LDST_SLOW enum exec load_slow(struct cpu *c, const struct insn *i, uint64_t va, unsigned how)
 {
 	unsigned bytes = how & HOW_BYTES;
 	uint64_t v = 0, wb = new_base(c, i);
@@ -23,7 +23,7 @@ static __attribute__((noinline)) enum exec load_slow(struct cpu *c, const struct
 	return EXEC_NEXT;
 }
 
-static __attribute__((noinline)) enum exec store_slow(struct cpu *c, const struct insn *i, uint64_t va, unsigned how)
+LDST_SLOW enum exec store_slow(struct cpu *c, const struct insn *i, uint64_t va, unsigned how)
 {
 	unsigned bytes = how & HOW_BYTES;
 
@@ -114,7 +114,7 @@ LDST_INLINE void set_pair(struct cpu *c, const struct insn *i, uint64_t v0, uint
 		c->x[i->rn] = wb;
 }
 
-static __attribute__((noinline)) enum exec load_pair_slow(struct cpu *c, const struct insn *i, uint64_t va, unsigned how)
+LDST_SLOW enum exec load_pair_slow(struct cpu *c, const struct insn *i, uint64_t va, unsigned how)
 {
 	unsigned bytes = how & HOW_BYTES;
 	uint64_t buf[2] = { 0, 0 };
@@ -128,8 +128,7 @@ static __attribute__((noinline)) enum exec load_pair_slow(struct cpu *c, const s
 	return EXEC_NEXT;
 }
 
-static __attribute__((noinline)) enum exec store_pair_slow(struct cpu *c, const struct insn *i, uint64_t va,
-							   unsigned how)
+LDST_SLOW enum exec store_pair_slow(struct cpu *c, const struct insn *i, uint64_t va, unsigned how)
 {
 	unsigned bytes = how & HOW_BYTES;
 	uint64_t buf[2] = { c->x[i->rd], c->x[i->ra] };

@@ -10,6 +10,7 @@
 #include "cpu.h"
 
 #define LDST_INLINE static inline __attribute__((always_inline))
+#define LDST_SLOW   static __attribute__((noinline, unused))
 
 /*
  * How an access is done, a constant known while compiling: bytes of one register
@@ -70,7 +71,10 @@ LDST_INLINE enum exec access_result(bool ok) { return ok ? EXEC_NEXT : EXEC_JUMP
 
 /* Addresses, one per addressing mode. */
 LDST_INLINE uint64_t va_base(const struct cpu *c, const struct insn *i) { return c->x[i->rn]; }
-LDST_INLINE uint64_t va_imm(const struct cpu *c, const struct insn *i) { return c->x[i->rn] + (uint64_t)i->imm; }
+LDST_INLINE uint64_t va_imm(const struct cpu *c, const struct insn *i)
+{
+	return c->x[i->rn] + (uint64_t)i->imm;
+}
 LDST_INLINE uint64_t va_reg_x(const struct cpu *c, const struct insn *i)
 {
 	return c->x[i->rn] + (c->x[i->rm] << i->a);
@@ -87,7 +91,7 @@ LDST_INLINE uint64_t va_lit(const struct cpu *c, const struct insn *i) { return 
 LDST_INLINE uint64_t new_base(const struct cpu *c, const struct insn *i) { return va_imm(c, i); }
 
 /* SP as base is not a multiple of 16: a fault, or else @body after all. */
-static __attribute__((noinline, unused)) enum exec misaligned_sp(struct cpu *c, const struct insn *i, exec_fn *body)
+LDST_SLOW enum exec misaligned_sp(struct cpu *c, const struct insn *i, exec_fn *body)
 {
 	return cpu_sp_misaligned(c) ? EXEC_JUMP : body(c, i);
 }
