@@ -172,3 +172,18 @@ EXEC_IMM_MODES(exec_ldpsw, exec_ldpsw_post, exec_ldpsw_pre, load_pair, 4 | HOW_S
 EXEC_IMM_MODES(exec_ldp_x, exec_ldp_x_post, exec_ldp_x_pre, load_pair, 8)
 EXEC_IMM_MODES(exec_stp_w, exec_stp_w_post, exec_stp_w_pre, store_pair, 4)
 EXEC_IMM_MODES(exec_stp_x, exec_stp_x_post, exec_stp_x_pre, store_pair, 8)
+
+/* ---- LDRAA, LDRAB: the base is authenticated with modifier 0, then offset; write-back keeps that address ---- */
+
+LDST_INLINE enum exec load_authenticated(struct cpu *c, const struct insn *i, uint64_t base, unsigned how)
+{
+	uint64_t va = pauth_auth(c, base, 0, (enum pauth_key)i->a) + (uint64_t)i->imm;
+	enum exec r = load(c, i, va, 8);
+
+	if (r == EXEC_NEXT && (how & HOW_WB))
+		c->x[i->rn] = va;
+	return r;
+}
+
+EXEC_ACCESS(exec_ldra, load_authenticated, va_base, 8)
+EXEC_ACCESS(exec_ldra_pre, load_authenticated, va_base, 8 | HOW_WB)

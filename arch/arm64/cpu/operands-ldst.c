@@ -49,6 +49,14 @@ bool opnd_ldst_pair(uint32_t w, struct insn *i)
 	return true;
 }
 
+/* imm: byte offset; a: pauth key, 2 DA or 3 DB. */
+bool opnd_ldra(uint32_t w, struct insn *i)
+{
+	i->imm = sext(bit(w, 22) << 9 | bits(w, 20, 12), 10) * 8;
+	i->a = (uint8_t)(2 + bit(w, 23));
+	return true;
+}
+
 static uint8_t source(unsigned n) { return n == 31 ? SLOT_ZERO : (uint8_t)n; }
 
 /* CASP names even registers; a: slot of Rs + 1, b: slot of Rt + 1 (as sources). */
