@@ -195,6 +195,8 @@ static void parse_fields(struct test *t, const char *p)
 		p += n;
 		if (*p == ':')
 			f.width = (unsigned)strtoul(p + 1, (char **)&p, 10);
+		if (*p == '!')          /* must not be zero: words that a64_find() gives to another row are passed over */
+			p++;
 		left -= f.width;
 		f.lo = left;
 		if (t->field_count < ARRAY_SIZE(t->fields))
