@@ -335,7 +335,8 @@ uint64_t cpu_branch_address(const struct cpu *c, uint64_t target);
 
 /*
  * Pointer authentication (exec-pauth.c): @ptr checked with key @key and the PAC
- * removed, poisoned when it does not fit, unchanged when SCTLR_EL1 has the key off.
+ * removed, poisoned when it does not fit, unchanged when SCTLR_EL1 has the key off
+ * (AUTIA and friends; LDRAA and LDRAB).
  */
 enum pauth_key { KEY_IA, KEY_IB, KEY_DA, KEY_DB };
 uint64_t pauth_auth(const struct cpu *c, uint64_t ptr, uint64_t modifier, enum pauth_key key);
