@@ -16,6 +16,8 @@
 #ifndef VMM_HV_H
 #define VMM_HV_H
 
+#include <stdatomic.h>
+#include <vmm/registry.h>
 #include <vmm/types.h>
 
 /*
@@ -52,6 +54,34 @@ enum hv_attr_type {
 #include <vmm/vm-attr.def>
 };
 
+enum hv_attr_kind { HV_NUMBER, HV_SET, HV_CHOICE, HV_SWITCH };
+
+/* A value for every attribute, by name: v.IPA_BITS[0]. */
+struct hv_values {
+#define VM_ATTR(id, NAME, name, words, ...) uint64_t NAME[words];
+#include <vmm/vm-attr.def>
+};
+
+#define HV_ATTR_WORDS_MAX HV_SVE_VLS_WORDS
+
+/* A row of vm-attr.def. */
+struct hv_attr_info {
+	uint16_t type, words;
+	enum hv_attr_kind kind;
+	uint64_t min, value_default;
+	const char *name, *unit, *option, *arg, *help;
+	size_t offset;          /* in struct hv_values */
+};
+
+const struct hv_attr_info *hv_attr_at(unsigned i);      /* NULL past the last */
+const struct hv_attr_info *hv_attr_info(uint16_t type); /* NULL: unknown */
+
+/* What a backend can do of one attribute. Filled with the row's min before the backend is asked. */
+struct hv_limit {
+	uint64_t min, max;                      /* NUMBER, SWITCH */
+	uint64_t bits[HV_ATTR_WORDS_MAX];       /* SET, CHOICE */
+};
+
 enum hv_cap {
 #define CAP(id, NAME, ...) HV_CAP_##NAME = (id),
 #include <vmm/cap.def>
@@ -67,7 +97,8 @@ enum hv_exit_reason {
 struct hv_exit {
 	enum hv_exit_reason reason;
 	union {
-		struct { gpa_t addr; uint8_t size; bool write; uint64_t value; } mmio;
+		/* The VMM fills value of a read, or sets abort: nobody answered, the guest gets an external abort. */
+		struct { gpa_t addr; uint8_t size; bool write, abort; uint64_t value; } mmio;
 		struct { uint32_t type; uint64_t arg; } system; /* PSCI: reset type, cookie */
 		struct { int err; char text[120]; } fail;
 	};
@@ -87,18 +118,52 @@ struct hv_env {
 	struct loop *loop;
 };
 
-/* A register's place: VM-scoped state exists once and is saved once (requirement G1, G2). */
-enum hv_scope { HV_SCOPE_VM, HV_SCOPE_VCPU };
+/*
+ * A register's place: VM-scoped state exists once and is saved once (requirement G1, G2).
+ * A backend that does not know says UNKNOWN, and gets the answer from regs.def.
+ */
+enum hv_scope { HV_SCOPE_VM, HV_SCOPE_VCPU, HV_SCOPE_UNKNOWN };
+
+/*
+ * Features are registers too: everything supported is on until somebody writes
+ * less, and nothing can be written once a vCPU has run (the same value can).
+ */
+enum hv_reg_kind {
+	HV_REG_PLAIN,           /* hv.c recognises features by their id */
+	HV_REG_BITMAP,          /* first read = supported; write a subset; other bits are -EINVAL */
+	HV_REG_VERSION,         /* a version, ID register or length: the backend checks the value */
+};
 
 struct hv_reg {
-	uint64_t id;            /* the numbers of KVM_REG_ARM64_*, see regs.def */
+	uint64_t id;            /* the numbers of KVM_REG_ARM64_*, see regs.def; bytes: hv_reg_bytes() */
 	enum hv_scope scope;
+	enum hv_reg_kind kind;
 	bool flagged;           /* not in our table: treated as vCPU-scoped, and said */
 };
+
+#define HV_REG_BYTES_MAX 256
+
+/* The id says the size, in bits 55:52; 0 if that is not a size. */
+static inline unsigned hv_reg_bytes(uint64_t id)
+{
+	unsigned log2 = id >> 52 & 0xf;
+
+	return log2 <= 8 ? 1u << log2 : 0;
+}
 
 /* Memory flags; each backend translates them one by one and refuses those it does not know. */
 #define HV_MEM_READONLY         UINT32_C(1)
 #define HV_MEM_LOG_DIRTY        UINT32_C(2)
+
+/* Guest memory as a backend sees it. */
+struct hv_mem {
+	unsigned slot;
+	gpa_t base;
+	void *host;
+	uint64_t bytes;
+	uint32_t flags;         /* HV_MEM_*, for every architecture */
+	uint32_t arch_flags;    /* of the guest architecture; none yet, so 0 */
+};
 
 /*
  * The backends' side. Mandatory unless marked optional; an optional one that is
@@ -107,13 +172,14 @@ struct hv_reg {
  */
 struct hv_ops {
 	const char *name, *help;
+	unsigned rank;                                         /* --hv auto takes the highest that is available */
 	int  (*available)(char *why, size_t why_bytes);        /* 0, or -errno and the reason in @why */
-	int  (*attr_limit)(uint16_t type, uint64_t *payload, unsigned words);  /* supported value(s); -ENOENT: absent */
+	int  (*attr_limit)(uint16_t type, struct hv_limit *limit);     /* -ENOENT: absent. CAPS is not asked */
 	int  (*check_cap)(const struct hv_vm *vm, uint32_t cap);       /* vm may be NULL: the host's answer */
 	int  (*create)(const struct hv_env *env, struct hv_vm **vm);   /* half-created, nothing configured */
 	int  (*finish)(struct hv_vm *vm);                      /* attributes are checked and in vm->attr */
 	void (*destroy)(struct hv_vm *vm);
-	int  (*mem_map)(struct hv_vm *vm, unsigned slot, gpa_t base, void *host, uint64_t bytes, uint32_t flags);
+	int  (*mem_map)(struct hv_vm *vm, const struct hv_mem *m);     /* -EINVAL: a flag it does not know */
 	int  (*mem_unmap)(struct hv_vm *vm, unsigned slot);
 	int  (*irq_line)(struct hv_vm *vm, unsigned spi, bool level);
 	int  (*vcpu_create)(struct hv_vm *vm, unsigned id, struct hv_vcpu **vcpu);
@@ -121,11 +187,156 @@ struct hv_ops {
 	int  (*vcpu_finalize)(struct hv_vcpu *vcpu);           /* optional: SVE on KVM */
 	int  (*vcpu_run)(struct hv_vcpu *vcpu, struct hv_exit *exit);
 	void (*vcpu_kick)(struct hv_vcpu *vcpu);               /* any thread: run returns soon with HV_EXIT_KICKED */
+	uint64_t (*vcpu_insn_count)(struct hv_vcpu *vcpu);     /* optional */
 	int  (*reg_list)(struct hv_vm *vm, struct hv_vcpu *vcpu, struct hv_reg *regs, unsigned *count); /* -E2BIG, needed count */
 	int  (*reg_get)(struct hv_vm *vm, struct hv_vcpu *vcpu, uint64_t id, void *value);
 	int  (*reg_set)(struct hv_vm *vm, struct hv_vcpu *vcpu, uint64_t id, const void *value);
 	int  (*vm_reset)(struct hv_vm *vm);                    /* all vCPUs out of run: power-on state */
 	int  (*dirty_log)(struct hv_vm *vm, unsigned slot, uint64_t *bitmap);  /* optional */
 };
+
+#define HV_BACKEND(name, ops) REGISTER(backend, const struct hv_ops, name, ops)
+
+enum hv_state {
+	HV_HALF,                /* takes attributes and destroy */
+	HV_READY,               /* everything else; attributes are fixed */
+};
+
+/* What every backend's VM and vCPU begin with. Filled by hv.c after ops->create; backends read only. */
+struct hv_vm {
+	const struct hv_ops *ops;
+	struct hv_env env;
+	enum hv_state state;
+	_Atomic bool ran;               /* a vCPU has run: features are fixed */
+	struct hv_values attr;
+	struct hv_vcpu **vcpus;         /* by id; attr.VCPU_COUNT entries once READY */
+	struct hv_reg *regs;            /* the list in restore order, once somebody asked */
+	uint64_t *supported;            /* of bitmap registers, parallel to regs */
+	unsigned reg_count;
+};
+
+struct hv_vcpu {
+	struct hv_vm *vm;
+	unsigned id;
+	bool finalized;
+};
+
+/*
+ * From here on: what the rest of vmm calls. All return 0 or -errno with a message,
+ * unless said otherwise. Too early (before hv_finish, a vCPU before hv_vcpu_finalize):
+ * -EPERM. Too late (configuration after it, features after the first run): -EBUSY.
+ */
+
+/* ---- Backends ---- */
+
+const struct hv_ops *hv_backend_at(unsigned i);         /* NULL past the last; best rank first */
+/* @name NULL or "auto": the best that is available. -ENOENT unknown, or why it is not available. */
+int hv_backend_find(const char *name, const struct hv_ops **ops);
+
+/*
+ * 0: absent, positive: present, and for some the value counts. @vm NULL: the host's
+ * answer. An id nobody knows is absent. CORE_API_STABLE is 0 until we say so.
+ */
+int hv_cap(const struct hv_ops *ops, const struct hv_vm *vm, uint32_t cap);
+const char *hv_cap_name(uint32_t cap);                  /* NULL: unknown */
+
+/* ---- Attribute blocks ---- */
+
+/* Room for the largest block, with a builder. */
+struct hv_block_buf {
+	union {
+		struct hv_block block;
+		uint64_t words[HV_BLOCK_BYTES_MAX / 8];
+	};
+};
+
+void hv_block_init(struct hv_block_buf *b);
+/* -ENOSPC when full. */
+int hv_block_add(struct hv_block_buf *b, uint16_t type, const uint64_t *payload, unsigned words);
+/* Takes out what hv_probe marked absent, so that the rest can be given to hv_create_vm2. */
+void hv_block_drop_absent(struct hv_block_buf *b);
+/* All sizes inside @len bytes, reserved fields 0. For blocks that come from a file. */
+int hv_block_check(const void *bytes, size_t len);
+/*
+ * The attribute after *@a (NULL: the first), NULL past the last; the block has passed
+ * hv_block_check, which probe and create do.
+ */
+struct hv_attr *hv_block_next(const struct hv_block *b, const struct hv_attr *a);
+
+/* What the backend has of one attribute; -ENOENT: absent. No message. */
+int hv_attr_limit(const struct hv_ops *ops, uint16_t type, struct hv_limit *limit);
+
+/* Writes the supported values into the block, whatever stood there; marks what is absent. */
+int hv_probe(const struct hv_ops *ops, struct hv_block *b);
+
+/* ---- Life of a VM ---- */
+
+/* @b may be NULL. *vm is NULL after failure. */
+int hv_create_vm2(const struct hv_ops *ops, const struct hv_env *env, const struct hv_block *b,
+		  struct hv_vm **vm);
+/* As in a block: any number of words, unknown ones zero. Nothing is changed on failure. */
+int hv_set_attr(struct hv_vm *vm, uint16_t type, const uint64_t *payload, unsigned words);
+int hv_get_attr(const struct hv_vm *vm, uint16_t type, uint64_t *payload, unsigned words);
+/* The VM's attributes, all of them, as a block from which the same VM can be made. */
+void hv_get_block(const struct hv_vm *vm, struct hv_block_buf *b);
+int hv_finish(struct hv_vm *vm);
+void hv_destroy(struct hv_vm *vm);      /* and its vCPUs; NULL is fine */
+
+int hv_mem_map(struct hv_vm *vm, const struct hv_mem *m);
+int hv_mem_unmap(struct hv_vm *vm, unsigned slot);
+int hv_dirty_log(struct hv_vm *vm, unsigned slot, uint64_t *bitmap);
+int hv_irq_line(struct hv_vm *vm, unsigned spi, bool level);    /* any thread, no message */
+int hv_vm_reset(struct hv_vm *vm);
+
+/* ---- vCPUs ---- */
+
+int hv_vcpu_create(struct hv_vm *vm, unsigned id, struct hv_vcpu **vcpu);
+int hv_vcpu_finalize(struct hv_vcpu *vcpu);
+void hv_vcpu_destroy(struct hv_vcpu *vcpu);
+int hv_vcpu_run(struct hv_vcpu *vcpu, struct hv_exit *exit);
+void hv_vcpu_kick(struct hv_vcpu *vcpu);
+uint64_t hv_vcpu_insn_count(struct hv_vcpu *vcpu);      /* 0 where the backend does not count */
+
+/* ---- Registers ---- */
+
+/*
+ * Registers of the VM (@vcpu NULL) or of a vCPU in the order in which they must be
+ * restored: features first. *count: room, then how many; -E2BIG (no message) if there
+ * was too little. No vCPU may be running.
+ */
+int hv_reg_list(struct hv_vm *vm, struct hv_vcpu *vcpu, struct hv_reg *regs, unsigned *count);
+/*
+ * hv_reg_bytes(id) bytes at @value. No message. -ENOENT unknown; -EINVAL a value the
+ * register refuses, or a vCPU of another VM; -EBUSY a feature after the first run.
+ */
+int hv_reg_get(struct hv_vm *vm, struct hv_vcpu *vcpu, uint64_t id, void *value);
+int hv_reg_set(struct hv_vm *vm, struct hv_vcpu *vcpu, uint64_t id, const void *value);
+
+/*
+ * Restricts a feature bitmap to @want, after checking that all of @need is there:
+ * -ENOTSUP with a message naming the missing bits, and nothing changed. *got, if not
+ * NULL, is what is set now: want, as far as supported.
+ */
+int hv_negotiate(struct hv_vm *vm, uint64_t id, uint64_t want, uint64_t need, uint64_t *got);
+
+/* All registers of a VM, values opaque. */
+struct hv_saved_reg {
+	uint64_t id;
+	int32_t vcpu;                   /* -1: the VM's */
+	uint32_t bytes;
+	uint8_t value[HV_REG_BYTES_MAX];
+};
+
+struct hv_saved {
+	const char *backend;            /* nobody has tested restoring on another one */
+	struct hv_block_buf attr;       /* includes CAPS: what a reader must have */
+	struct hv_saved_reg *regs;
+	unsigned count;
+};
+
+int hv_save(struct hv_vm *vm, struct hv_saved *s);
+/* Into a VM created from s->attr that has not run. Stops at the first register refused, naming it. */
+int hv_restore(struct hv_vm *vm, const struct hv_saved *s);
+void hv_saved_free(struct hv_saved *s);
 
 #endif

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The software hypervisor: everything KVM would keep in the kernel is a soc in
+ * arch/arm64. It reads guest memory and the bus directly, so a memory slot is
+ * only checked here, not kept, and device accesses never come back as exits.
+ */
+#include <stdlib.h>
+
+#include <spec/board.h>
+#include <vmm/cpu.h>
+#include <vmm/err.h>
+#include <vmm/hv.h>
+#include <vmm/mem.h>
+
+struct soft_vm {
+	struct hv_vm vm;        /* first: hv.c's part */
+	struct hv_env env;
+	struct soc *soc;
+};
+
+struct soft_vcpu {
+	struct hv_vcpu vcpu;
+	struct cpu *cpu;
+};
+
+static struct soft_vm *soft(const struct hv_vm *vm) { return (struct soft_vm *)(uintptr_t)vm; }
+
+static struct cpu *soft_cpu(struct hv_vcpu *vcpu)
+{
+	return vcpu ? ((struct soft_vcpu *)vcpu)->cpu : NULL;
+}
+
+static int soft_available(char *why, size_t why_bytes)
+{
+	(void)why, (void)why_bytes;
+	return 0;
+}
+
+static const struct {
+	uint16_t type;
+	struct hv_limit limit;
+} limits[] = {
+	{ HV_ATTR_VCPU_COUNT, { .min = 1, .max = BOARD_VCPU_MAX } },
+	{ HV_ATTR_IPA_BITS, { .min = 32, .max = 48 } },
+	{ HV_ATTR_SVE_VLS, { .bits = { 0 } } },
+	{ HV_ATTR_GIC, { .bits = { 1 << 3 } } },
+	{ HV_ATTR_PAUTH, { .max = 1 } },
+	{ HV_ATTR_PMU, { .max = 0 } },
+};
+
+static int soft_attr_limit(uint16_t type, struct hv_limit *limit)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(limits); i++) {
+		if (limits[i].type == type) {
+			*limit = limits[i].limit;
+			return 0;
+		}
+	}
+	return -ENOENT;
+}
+
+static int soft_check_cap(const struct hv_vm *vm, uint32_t cap)
+{
+	(void)vm;
+	switch (cap) {
+	case HV_CAP_VCPU_COUNT_MAX:
+		return BOARD_VCPU_MAX;
+	case HV_CAP_IPA_BITS_MAX:
+		return 48;
+	case HV_CAP_REG_LIST:
+	case HV_CAP_VM_RESET:
+	case HV_CAP_INSN_COUNT:
+		return 1;
+	default:
+		return 0;
+	}
+}
+
+static int soft_create(const struct hv_env *env, struct hv_vm **vm)
+{
+	struct soft_vm *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return -ENOMEM;
+	s->env = *env;
+	*vm = &s->vm;
+	return 0;
+}
+
+static int soft_finish(struct hv_vm *vm)
+{
+	const struct hv_values *a = &vm->attr;
+	struct soc_config cfg = {
+		.vcpu_count = (unsigned)a->VCPU_COUNT[0],
+		.ipa_bits = (unsigned)a->IPA_BITS[0],
+		.pauth = a->PAUTH[0],
+		.pmu = a->PMU[0],
+		.spi_count = BOARD_SPI_COUNT,
+	};
+
+	for (unsigned i = 0; i < HV_SVE_VLS_WORDS; i++)
+		cfg.sve_vls[i] = a->SVE_VLS[i];
+	return soc_create(&cfg, &soft(vm)->env, &soft(vm)->soc);
+}
+
+static void soft_destroy(struct hv_vm *vm)
+{
+	if (soft(vm)->soc)
+		soc_destroy(soft(vm)->soc);
+	free(vm);
+}
+
+/* No flag is known yet: the CPU writes wherever memory is. */
+static int soft_mem_map(struct hv_vm *vm, const struct hv_mem *m)
+{
+	if (m->flags || m->arch_flags)
+		return -EINVAL;
+	return m->host && mem_ptr(soft(vm)->env.mem, m->base, m->bytes) == m->host ? 0 : -EINVAL;
+}
+
+/* The layout of memory is fixed while a VM lives (vmm/mem.h), so there is nothing to forget. */
+static int soft_mem_unmap(struct hv_vm *vm, unsigned slot)
+{
+	(void)vm, (void)slot;
+	return 0;
+}
+
+static int soft_irq_line(struct hv_vm *vm, unsigned spi, bool level)
+{
+	if (spi >= BOARD_SPI_COUNT)
+		return -EINVAL;
+	soc_set_spi(soft(vm)->soc, spi, level);
+	return 0;
+}
+
+static int soft_vcpu_create(struct hv_vm *vm, unsigned id, struct hv_vcpu **vcpu)
+{
+	struct soft_vcpu *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return -ENOMEM;
+	c->cpu = soc_cpu(soft(vm)->soc, id);
+	*vcpu = &c->vcpu;
+	return 0;
+}
+
+static void soft_vcpu_destroy(struct hv_vcpu *vcpu) { free(vcpu); }
+
+static int soft_vcpu_run(struct hv_vcpu *vcpu, struct hv_exit *exit) { return cpu_run(soft_cpu(vcpu), exit); }
+
+static void soft_vcpu_kick(struct hv_vcpu *vcpu) { cpu_kick(soft_cpu(vcpu)); }
+
+static uint64_t soft_vcpu_insn_count(struct hv_vcpu *vcpu) { return cpu_insn_count(soft_cpu(vcpu)); }
+
+static int soft_reg_list(struct hv_vm *vm, struct hv_vcpu *vcpu, struct hv_reg *regs, unsigned *count)
+{
+	(void)vcpu;
+	return cpu_reg_list(soft(vm)->soc, regs, count);
+}
+
+static int soft_reg_get(struct hv_vm *vm, struct hv_vcpu *vcpu, uint64_t id, void *value)
+{
+	return cpu_reg_get(soft(vm)->soc, soft_cpu(vcpu), id, value);
+}
+
+static int soft_reg_set(struct hv_vm *vm, struct hv_vcpu *vcpu, uint64_t id, const void *value)
+{
+	return cpu_reg_set(soft(vm)->soc, soft_cpu(vcpu), id, value);
+}
+
+static int soft_vm_reset(struct hv_vm *vm)
+{
+	soc_reset(soft(vm)->soc);
+	return 0;
+}
+
+static const struct hv_ops soft_ops = {
+	.name = "soft",
+	.help = "software CPU, on any host",
+	.rank = 1,
+	.available = soft_available,
+	.attr_limit = soft_attr_limit,
+	.check_cap = soft_check_cap,
+	.create = soft_create,
+	.finish = soft_finish,
+	.destroy = soft_destroy,
+	.mem_map = soft_mem_map,
+	.mem_unmap = soft_mem_unmap,
+	.irq_line = soft_irq_line,
+	.vcpu_create = soft_vcpu_create,
+	.vcpu_destroy = soft_vcpu_destroy,
+	.vcpu_run = soft_vcpu_run,
+	.vcpu_kick = soft_vcpu_kick,
+	.vcpu_insn_count = soft_vcpu_insn_count,
+	.reg_list = soft_reg_list,
+	.reg_get = soft_reg_get,
+	.reg_set = soft_reg_set,
+	.vm_reset = soft_vm_reset,
+};
+
+HV_BACKEND(soft, &soft_ops);
