@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <json-c/json.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <vmm/cmd.h>
+#include <vmm/log.h>
+#include <vmm/loop.h>
+#include <vmm/opt.h>
+#include <vmm/vm.h>
+
+#define RAM_BYTES_DEFAULT (512 * MIB)
+#define RAM_BYTES_MIN (2 * MIB)
+
+struct run {
+	struct vm_config vm;
+	struct opt_list positional;
+	const char *kernel;
+	const char *result_path;
+	unsigned on_reset, log_level;
+};
+
+#define AT(field) offsetof(struct run, field)
+#define OPT(name_, arg_, help_, kind_, field, ...)                                      \
+	{ .name = name_, .arg = arg_, .help = help_, .kind = OPT_##kind_, .offset = AT(field), __VA_ARGS__ }
+#define GROUP(title) { .help = title, .kind = OPT_GROUP }
+#define ATTR(name_) { .name = name_, .kind = OPT_ATTR, .offset = AT(vm.attr) }
+
+static const struct opt rows[] = {
+	GROUP("What runs:"),
+	OPT("kernel", "FILE", "arm64 Image (also gzip, zstd, lz4, xz, EFI zboot) or ELF; the same as KERNEL", STRING, kernel),
+	OPT("initrd", "FILE", "initial RAM disk or initramfs", STRING, vm.initrd),
+	OPT("cmdline", "TEXT", "the kernel's command line, as it is (console=ttyAMA0 earlycon)", STRING, vm.cmdline),
+	OPT("dtb", "FILE", "use this device tree instead of our own", STRING, vm.dtb),
+	OPT("dump-dtb", "FILE", "write the device tree and stop", STRING, vm.dump_dtb),
+
+	GROUP("The machine:"),
+	OPT("mem", "SIZE", "guest memory, in multiples of 2M (512M)", SIZE, vm.ram_bytes, .min = RAM_BYTES_MIN),
+	ATTR("cpus"),
+	OPT("console", "WHERE", "stdio, file:PATH, pty, socket:PATH or null (stdio)", STRING, vm.console),
+	OPT("device", "NAME[,KEY=VALUE...]", "add a device; `vmm help devices' lists them", LIST, vm.devices),
+	OPT("hv", "NAME", "hypervisor: auto or one that `vmm caps' lists (auto)", STRING, vm.hv),
+
+	GROUP("The CPU and what belongs to it (`vmm caps' prints the limits):"),
+	ATTR("ipa-bits"),
+	ATTR("sve-vl"),
+	ATTR("gic"),
+	ATTR("pauth"),
+	ATTR("pmu"),
+
+	GROUP("How it ends (`vmm help exits' prints the exit status):"),
+	OPT("on-reset", "restart|exit", "when the guest resets (restart)", CHOICE, on_reset),
+	OPT("timeout", "TIME", "end after 30s, 5m, 500ms ...", TIME, vm.timeout_ns, .min = 1000000),
+	OPT("result-json", "FILE", "write how it ended, with timings", STRING, result_path),
+	OPT("log-level", "err|warn|guest|info|debug", "what to say on stderr (info)", CHOICE, log_level),
+};
+
+static const struct opt_set set = {
+	.rows = rows,
+	.count = ARRAY_SIZE(rows),
+	.args = "[KERNEL]",
+	.doc = "Boot an arm64 guest.",
+	.args_offset = AT(positional),
+	.args_max = 1,
+};
+
+static int check_options(struct run *r)
+{
+	if (r->kernel && r->positional.count)
+		return log_err(-EINVAL, "--kernel=%s and %s are two kernels; give one", r->kernel, r->positional.value[0]);
+	r->vm.kernel = r->kernel ? r->kernel : r->positional.count ? r->positional.value[0] : NULL;
+	if (!r->vm.kernel)
+		return log_err(-EINVAL, "no kernel is given; use vmm run Image");
+	return 0;
+}
+
+/* Opened before anything starts: a result that cannot be written is an error then, not after an hour. */
+static int open_result(const char *path, FILE **f)
+{
+	*f = NULL;
+	if (!path)
+		return 0;
+	*f = fopen(path, "we");
+	return *f ? 0 : log_err(-errno, "--result-json=%s: cannot write it (%s); choose another place", path, strerror(errno));
+}
+
+static double seconds(uint64_t ns) { return (double)ns / NSEC_PER_SEC; }
+
+static int write_result(FILE *f, const char *path, const struct vm_result *r)
+{
+	struct json_object *o;
+	int bad;
+
+	if (!f)
+		return 0;
+	o = json_object_new_object();
+	json_object_object_add(o, "reason", json_object_new_string(r->reason));
+	json_object_object_add(o, "status", json_object_new_int((int)r->status));
+	json_object_object_add(o, "text", json_object_new_string(r->text));
+	json_object_object_add(o, "backend", json_object_new_string(r->backend));
+	json_object_object_add(o, "vcpus", json_object_new_int((int)r->vcpu_count));
+	json_object_object_add(o, "ram_bytes", json_object_new_uint64(r->ram_bytes));
+	json_object_object_add(o, "resets", json_object_new_int((int)r->resets));
+	json_object_object_add(o, "wall_s", json_object_new_double(seconds(r->wall_ns)));
+	json_object_object_add(o, "first_insn_s", json_object_new_double(seconds(r->first_insn_ns)));
+	json_object_object_add(o, "insns", json_object_new_uint64(r->insn_count));
+	bad = fprintf(f, "%s\n", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY)) < 0;
+	json_object_put(o);
+	bad |= fclose(f) != 0;
+	return bad ? log_err(-EIO, "--result-json=%s: could not be written", path) : 0;
+}
+
+static int run_vm(struct run *r, FILE *result_file)
+{
+	struct vm_result result;
+	enum proc_exit status;
+	struct vm *vm;
+
+	if (vm_build(&r->vm, &vm, &status))
+		return status;
+	if (r->vm.dump_dtb) {
+		vm_destroy(vm);
+		return PROC_POWEROFF;
+	}
+	vm_run(vm, &result);
+	vm_destroy(vm);
+	if (write_result(result_file, r->result_path, &result))
+		return PROC_HOST;
+	return result.status;
+}
+
+static int cmd_run(int argc, char **argv)
+{
+	struct run r = {
+		.vm = {
+			.ram_bytes = RAM_BYTES_DEFAULT,
+			.cmdline = "console=ttyAMA0 earlycon",
+			.console = "stdio",
+			.start_ns = loop_now_ns(),
+		},
+		.log_level = LOG_INFO,
+	};
+	FILE *result_file;
+
+	hv_block_init(&r.vm.attr);
+	if (opt_parse(&set, argc, argv, &r) || check_options(&r))
+		return PROC_USAGE;
+	r.vm.reset_ends = r.on_reset;
+	log_set_level((enum log_level)r.log_level);
+	signal(SIGPIPE, SIG_IGN);
+	if (open_result(r.result_path, &result_file))
+		return PROC_USAGE;
+	return run_vm(&r, result_file);
+}
+
+COMMAND(run, "boot an arm64 guest", cmd_run);
