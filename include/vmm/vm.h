@@ -1,12 +1,75 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What devices and the console tell the VM. Any thread, any lock held: these
- * only record and wake the main thread.
+ * A VM: what a command builds and runs, and what devices and the console may
+ * tell it.
+ *
+ *   vm_build(config)      everything is checked and in place; nothing has run
+ *   vm_run()              until the guest or the user ends it; resets happen inside
+ *   vm_destroy()
+ *
+ * Order of locks: device, irq, gic, vm, loop, log. The VM's own is a leaf but for
+ * the last two, so anybody may tell the VM anything with his locks held.
  */
 #ifndef VMM_VM_H
 #define VMM_VM_H
 
+#include <vmm/cmd.h>
+#include <vmm/hv.h>
+#include <vmm/opt.h>
+
 struct vm;
+
+/* As the options say; strings are borrowed and must outlive the VM. */
+struct vm_config {
+	const char *hv;                 /* NULL: the best available */
+	struct hv_block_buf attr;
+	uint64_t ram_bytes;
+	const char *kernel, *initrd;    /* kernel is mandatory */
+	const char *cmdline;
+	const char *dtb, *dump_dtb;
+	const char *console;
+	struct opt_list devices;        /* "name,key=value,..." */
+	bool reset_ends;                /* a guest's reset is the end, not a restart */
+	uint64_t timeout_ns;            /* 0: none */
+	uint64_t start_ns;              /* when the process began, for the timings */
+};
+
+/* How it ended. */
+struct vm_result {
+	enum proc_exit status;
+	const char *reason;             /* name of the status in exit.def, small letters */
+	char text[160];                 /* more about it, in one line; may be empty */
+	const char *backend;
+	unsigned vcpu_count, resets;
+	uint64_t ram_bytes;
+	uint64_t wall_ns;               /* from start_ns to the end */
+	uint64_t first_insn_ns;         /* from start_ns to entering the guest; 0: never */
+	uint64_t insn_count;            /* of all vCPUs; 0 where nobody counts */
+};
+
+/*
+ * 0, or -errno with a message and in *status what the process should end with;
+ * *vm is NULL then. Says in one line what it has built.
+ */
+int vm_build(const struct vm_config *cfg, struct vm **vm, enum proc_exit *status);
+void vm_run(struct vm *vm, struct vm_result *result);
+void vm_destroy(struct vm *vm);         /* NULL is fine */
+
+/* Name of a status in exit.def, small letters; and its text. */
+const char *vm_exit_name(enum proc_exit status);
+
+/* No vCPU is in the guest between the two. Main thread. */
+void vm_pause(struct vm *vm);
+void vm_resume(struct vm *vm);
+
+struct hv_vm *vm_hv(struct vm *vm);
+
+/*
+ * The rest only records and wakes the main thread: any thread, any lock held.
+ *
+ * Ends the VM with @status, or for RESET starts it again unless that is the end. Of several calls the first counts.
+ */
+void vm_stop(struct vm *vm, enum proc_exit status, const char *text);
 
 /*
  * The guest's kernel says it has panicked (pvpanic, or its words on the console; @text is

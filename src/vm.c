@@ -1,0 +1,523 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Life of a VM. Building is a list of steps; a guest's reset repeats those
+ * that fill the machine, or all that make it where the backend cannot reset.
+ */
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <spec/board.h>
+#include <vmm/arch.h>
+#include <vmm/bus.h>
+#include <vmm/console.h>
+#include <vmm/err.h>
+#include <vmm/fdt.h>
+#include <vmm/log.h>
+#include <vmm/mem.h>
+
+#include "vm.h"
+
+const char *vm_exit_name(enum proc_exit status)
+{
+	switch (status) {
+#define PROC_EXIT(status, NAME, name, text) case PROC_##NAME: return name;
+#include <vmm/exit.def>
+	}
+	return "?";
+}
+
+struct hv_vm *vm_hv(struct vm *vm) { return vm->hv; }
+
+/* ---- What others tell the VM ---- */
+
+void vm_stop(struct vm *vm, enum proc_exit status, const char *text)
+{
+	pthread_mutex_lock(&vm->lock);
+	if (!vm->stopped) {
+		vm->stopped = true;
+		vm->status = status;
+		snprintf(vm->stop_text, sizeof(vm->stop_text), "%s", text);
+	}
+	/* Who calls from a vCPU must not enter the guest again; the others follow in vm_pause. */
+	vm->pause = true;
+	pthread_mutex_unlock(&vm->lock);
+	loop_stop(vm->loop, 0);
+}
+
+void vm_guest_panicked(struct vm *vm, const char *text)
+{
+	bool first;
+
+	pthread_mutex_lock(&vm->lock);
+	first = !vm->panicked;
+	if (first)
+		snprintf(vm->panic_text, sizeof(vm->panic_text), "%s", text);
+	vm->panicked = true;
+	pthread_mutex_unlock(&vm->lock);
+	if (first)
+		loop_timer_arm(&vm->panic_grace, loop_now_ns() + VM_PANIC_GRACE_MS * UINT64_C(1000000));
+}
+
+void vm_quit(struct vm *vm) { vm_stop(vm, PROC_QUIT, ""); }
+
+static void on_timeout(void *opaque)
+{
+	struct vm *vm = opaque;
+	char text[80];
+
+	snprintf(text, sizeof(text), "--timeout of %.1f s ran out", (double)vm->cfg->timeout_ns / NSEC_PER_SEC);
+	log_msg(LOG_ERR, "%s", text);
+	vm_stop(vm, PROC_TIMEOUT, text);
+}
+
+static void on_panic_grace(void *opaque) { vm_stop(opaque, PROC_PANIC, ""); }
+
+static void on_signal(void *opaque, uint32_t events)
+{
+	struct vm *vm = opaque;
+	struct signalfd_siginfo info;
+
+	(void)events;
+	if (read(vm->signal_fd, &info, sizeof(info)) == sizeof(info))
+		vm_stop(vm, PROC_QUIT, strsignal((int)info.ssi_signo));
+}
+
+/* ---- Threads: running, parked, ended ---- */
+
+bool vm_may_run(struct vm *vm)
+{
+	bool run;
+
+	pthread_mutex_lock(&vm->lock);
+	if (vm->pause && !vm->end) {
+		vm->parked++;
+		pthread_cond_broadcast(&vm->changed);
+		while (vm->pause && !vm->end)
+			pthread_cond_wait(&vm->changed, &vm->lock);
+		vm->parked--;
+	}
+	run = !vm->end;
+	pthread_mutex_unlock(&vm->lock);
+	return run;
+}
+
+static unsigned thread_count(const struct vm *vm)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < vm->vcpu_count; i++)
+		n += vm->vcpus[i].has_thread;
+	return n;
+}
+
+/* A kick is sticky, so one that comes before the guest is entered is not lost. */
+void vm_pause(struct vm *vm)
+{
+	unsigned threads = thread_count(vm);
+
+	pthread_mutex_lock(&vm->lock);
+	vm->pause = true;
+	pthread_mutex_unlock(&vm->lock);
+	for (unsigned i = 0; i < vm->vcpu_count; i++)
+		if (vm->vcpus[i].has_thread)
+			hv_vcpu_kick(vm->vcpus[i].hv);
+	pthread_mutex_lock(&vm->lock);
+	while (vm->parked < threads)
+		pthread_cond_wait(&vm->changed, &vm->lock);
+	pthread_mutex_unlock(&vm->lock);
+}
+
+void vm_resume(struct vm *vm)
+{
+	pthread_mutex_lock(&vm->lock);
+	vm->pause = false;
+	pthread_cond_broadcast(&vm->changed);
+	pthread_mutex_unlock(&vm->lock);
+}
+
+static void end_threads(struct vm *vm)
+{
+	if (!vm->vcpus)
+		return;
+	vm_pause(vm);
+	pthread_mutex_lock(&vm->lock);
+	vm->end = true;
+	pthread_cond_broadcast(&vm->changed);
+	pthread_mutex_unlock(&vm->lock);
+	for (unsigned i = 0; i < vm->vcpu_count; i++)
+		vcpu_join(&vm->vcpus[i]);
+}
+
+/* ---- Building ---- */
+
+static int build_events(struct vm *vm)
+{
+	sigset_t set;
+
+	vm->loop = loop_new();
+	if (!vm->loop)
+		return -ENOMEM;
+	loop_timer_init(&vm->timeout, vm->loop, NULL, on_timeout, vm);
+	loop_timer_init(&vm->panic_grace, vm->loop, NULL, on_panic_grace, vm);
+	/* Before any thread exists, so that all of them leave these signals to the loop. */
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	vm->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	vm->signals = vm->signal_fd < 0 ? NULL : loop_add_fd(vm->loop, vm->signal_fd, EPOLLIN, NULL, on_signal, vm);
+	return vm->signals ? 0 : log_err(-EIO, "the host refuses signalfd");
+}
+
+static int build_hypervisor(struct vm *vm)
+{
+	struct hv_env env;
+	int err = hv_backend_find(vm->cfg->hv, &vm->ops);
+
+	if (err)
+		return err;
+	vm->mem = mem_new();
+	vm->bus = bus_new();
+	if (!vm->mem || !vm->bus)
+		return -ENOMEM;
+	env = (struct hv_env){ .mem = vm->mem, .bus = vm->bus, .loop = vm->loop };
+	return hv_create_vm2(vm->ops, &env, &vm->cfg->attr.block, &vm->hv);
+}
+
+/* RAM must end below what the guest can address, and below the redistributors of many vCPUs. */
+static int check_ram(const struct vm *vm)
+{
+	uint64_t ipa_bits = vm->hv->attr.IPA_BITS[0], end = BOARD_RAM_BASE + vm->cfg->ram_bytes;
+	char ram[32], room[32];
+
+	opt_size_text(vm->cfg->ram_bytes, ram, sizeof(ram));
+	if (vm->cfg->ram_bytes % (2 * MIB))
+		return log_err(-EINVAL, "--mem: %s is not a multiple of 2 MiB; use %" PRIu64 "M", ram,
+			       align_up(vm->cfg->ram_bytes, 2 * MIB) / MIB);
+	if (end > UINT64_C(1) << ipa_bits || end < BOARD_RAM_BASE)
+		return log_err(-EINVAL, "--mem: %s do not fit into guest addresses of %" PRIu64 " bits, which leave %s; "
+			       "use less, or more --ipa-bits", ram, ipa_bits,
+			       opt_size_text((UINT64_C(1) << ipa_bits) - BOARD_RAM_BASE, room, sizeof(room)));
+	if (vm->hv->attr.VCPU_COUNT[0] > BOARD_GICR_COUNT && end > BOARD_GICR2_BASE)
+		return log_err(-EINVAL, "--mem: with more than %d --cpus at most %s of memory fit; use less of either",
+			       BOARD_GICR_COUNT, opt_size_text(BOARD_GICR2_BASE - BOARD_RAM_BASE, room, sizeof(room)));
+	return 0;
+}
+
+static int build_memory(struct vm *vm)
+{
+	int err = check_ram(vm);
+
+	return err ? err : mem_add_ram(vm->mem, "ram", gpa(BOARD_RAM_BASE), vm->cfg->ram_bytes);
+}
+
+static int build_images(struct vm *vm)
+{
+	int err = load_kernel(vm->mem, vm->cfg->kernel, &vm->load);
+
+	return err || !vm->cfg->initrd ? err : load_initrd(vm->mem, vm->cfg->initrd, &vm->load);
+}
+
+static int build_finish(struct vm *vm)
+{
+	const struct mem_region *r;
+	unsigned count;
+	int err = hv_finish(vm->hv);
+
+	r = mem_regions(vm->mem, &count);
+	for (unsigned i = 0; i < count && !err; i++) {
+		struct hv_mem m = { .slot = i, .base = r[i].base, .host = r[i].host, .bytes = r[i].bytes };
+
+		err = hv_mem_map(vm->hv, &m);
+	}
+	return err;
+}
+
+/* Kept over resets: what the user sees and types survives. */
+static int build_console(struct vm *vm)
+{
+	return vm->console ? 0 : console_create(vm->cfg->console, vm->loop, vm, &vm->console);
+}
+
+static int build_devices(struct vm *vm)
+{
+	const struct device_env env = {
+		.vm = vm, .mem = vm->mem, .bus = vm->bus, .loop = vm->loop, .console = vm->console,
+	};
+	int err = devices_create(&vm->devices, &env, vm->cfg->devices.value, vm->cfg->devices.count);
+
+	vm->has_devices = !err;
+	return err;
+}
+
+static int build_device_tree(struct vm *vm)
+{
+	const struct arch_fdt_config arch = {
+		.vcpu_count = (unsigned)vm->hv->attr.VCPU_COUNT[0], .pmu = vm->hv->attr.PMU[0],
+	};
+	const struct fdt_config cfg = {
+		.mem = vm->mem, .arch = &arch, .devices = &vm->devices, .cmdline = vm->cfg->cmdline,
+		.initrd = vm->load.initrd, .initrd_bytes = vm->load.initrd_bytes,
+	};
+	void *blob = NULL;
+	size_t bytes = 0;
+	int err = vm->cfg->dtb ? fdt_read(vm->cfg->dtb, &cfg, &blob, &bytes) : fdt_build(&cfg, &blob, &bytes);
+
+	if (!err && vm->cfg->dump_dtb)
+		err = fdt_dump(vm->cfg->dump_dtb, blob, bytes);
+	if (!err)
+		err = load_dtb(vm->mem, blob, bytes, &vm->load);
+	free(blob);
+	return err;
+}
+
+static int build_vcpus(struct vm *vm)
+{
+	unsigned count = (unsigned)vm->hv->attr.VCPU_COUNT[0];
+	int err = 0;
+
+	if (!vm->vcpus)
+		vm->vcpus = calloc(count, sizeof(*vm->vcpus));
+	if (!vm->vcpus)
+		return -ENOMEM;
+	vm->vcpu_count = count;
+	for (unsigned i = 0; i < count && !err; i++) {
+		struct vcpu *c = &vm->vcpus[i];
+
+		c->vm = vm;
+		c->id = i;
+		err = hv_vcpu_create(vm->hv, i, &c->hv);
+		if (!err)
+			err = hv_vcpu_finalize(c->hv);
+	}
+	return err;
+}
+
+/* Where the first vCPU starts; the others wait for the guest. */
+static int build_boot_state(struct vm *vm)
+{
+	struct arch_boot_reg regs[ARCH_BOOT_REG_COUNT];
+
+	arch_boot_regs(vm->load.entry, vm->load.dtb, regs);
+	for (unsigned i = 0; i < ARCH_BOOT_REG_COUNT; i++) {
+		int err = hv_reg_set(vm->hv, vm->vcpus[0].hv, regs[i].id, &regs[i].value);
+
+		if (err)
+			return log_err(err, "hypervisor %s refuses the start value of register 0x%" PRIx64, vm->ops->name,
+				       regs[i].id);
+	}
+	return 0;
+}
+
+struct step {
+	int (*build)(struct vm *vm);
+	enum proc_exit status;          /* what it means when it fails */
+};
+
+/* What a machine is made of, and in a restart made of again. */
+static const struct step machine[] = {
+	{ build_hypervisor,  PROC_USAGE },
+	{ build_memory,      PROC_USAGE },
+	{ build_images,      PROC_USAGE },
+	{ build_finish,      PROC_USAGE },
+	{ build_console,     PROC_USAGE },
+	{ build_devices,     PROC_USAGE },
+	{ build_device_tree, PROC_USAGE },
+	{ build_vcpus,       PROC_HOST },
+	{ build_boot_state,  PROC_HOST },
+};
+
+/* What a reset fills again in a machine that stays. */
+static const struct step contents[] = {
+	{ build_images,      PROC_HOST },
+	{ build_device_tree, PROC_HOST },
+	{ build_boot_state,  PROC_HOST },
+};
+
+static int do_steps(struct vm *vm, const struct step *steps, unsigned count, enum proc_exit *status)
+{
+	for (unsigned i = 0; i < count; i++) {
+		int err = steps[i].build(vm);
+
+		if (err) {
+			*status = err == -ENOMEM ? PROC_HOST : steps[i].status;
+			return err;
+		}
+	}
+	return 0;
+}
+
+static void free_machine(struct vm *vm)
+{
+	if (vm->has_devices)
+		devices_destroy(&vm->devices);
+	vm->has_devices = false;
+	hv_destroy(vm->hv);
+	vm->hv = NULL;
+	bus_free(vm->bus);
+	vm->bus = NULL;
+	mem_free(vm->mem);
+	vm->mem = NULL;
+}
+
+static void say_what_runs(const struct vm *vm)
+{
+	const struct vm_config *cfg = vm->cfg;
+	const char *name = strrchr(cfg->kernel, '/');
+	char ram[32];
+
+	log_info("hypervisor %s, %u vCPU%s, %s, kernel %s (%s)%s%s, console %s%s", vm->ops->name, vm->vcpu_count,
+		 vm->vcpu_count == 1 ? "" : "s", opt_size_text(cfg->ram_bytes, ram, sizeof(ram)),
+		 name ? name + 1 : cfg->kernel, vm->load.kind, cfg->initrd ? ", initrd " : "",
+		 cfg->initrd ? cfg->initrd : "", cfg->console,
+		 !strcmp(cfg->console, "stdio") && isatty(STDIN_FILENO) ? " (Ctrl-a x leaves)" : "");
+}
+
+int vm_build(const struct vm_config *cfg, struct vm **out, enum proc_exit *status)
+{
+	struct vm *vm = calloc(1, sizeof(*vm));
+	int err;
+
+	*out = NULL;
+	*status = PROC_HOST;
+	if (!vm)
+		return -ENOMEM;
+	vm->cfg = cfg;
+	vm->pause = true;
+	vm->signal_fd = -1;
+	pthread_mutex_init(&vm->lock, NULL);
+	pthread_cond_init(&vm->changed, NULL);
+	err = build_events(vm);
+	if (!err)
+		err = do_steps(vm, machine, ARRAY_SIZE(machine), status);
+	if (err) {
+		vm_destroy(vm);
+		return err;
+	}
+	say_what_runs(vm);
+	*out = vm;
+	return 0;
+}
+
+void vm_destroy(struct vm *vm)
+{
+	if (!vm)
+		return;
+	end_threads(vm);
+	free_machine(vm);
+	console_destroy(vm->console);
+	if (vm->loop) {
+		loop_timer_arm(&vm->timeout, UINT64_MAX);
+		loop_timer_arm(&vm->panic_grace, UINT64_MAX);
+		loop_del_fd(vm->signals);
+	}
+	if (vm->signal_fd >= 0)
+		close(vm->signal_fd);
+	loop_free(vm->loop);
+	free(vm->vcpus);
+	pthread_cond_destroy(&vm->changed);
+	pthread_mutex_destroy(&vm->lock);
+	free(vm);
+}
+
+/* ---- Running ---- */
+
+/* All vCPUs are parked. Same threads, same console. */
+static int restart(struct vm *vm, enum proc_exit *status)
+{
+	int err;
+
+	if (!hv_cap(vm->ops, vm->hv, HV_CAP_VM_RESET)) {
+		free_machine(vm);
+		return do_steps(vm, machine, ARRAY_SIZE(machine), status);
+	}
+	err = mem_reset(vm->mem);
+	if (!err)
+		err = hv_vm_reset(vm->hv);
+	if (err) {
+		*status = PROC_HOST;
+		return err;
+	}
+	devices_reset(&vm->devices);
+	return do_steps(vm, contents, ARRAY_SIZE(contents), status);
+}
+
+/* What a stop means: a panic that is being said wins over the power-off or reset that follows it. */
+static enum proc_exit stop_status(struct vm *vm, char *text, size_t bytes)
+{
+	enum proc_exit status;
+
+	pthread_mutex_lock(&vm->lock);
+	status = vm->panicked ? PROC_PANIC : vm->status;
+	snprintf(text, bytes, "%s", vm->panicked ? vm->panic_text : vm->stop_text);
+	pthread_mutex_unlock(&vm->lock);
+	return status;
+}
+
+static uint64_t insn_count(const struct vm *vm)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < vm->vcpu_count; i++)
+		n += hv_vcpu_insn_count(vm->vcpus[i].hv);
+	return n;
+}
+
+static void fill_result(struct vm *vm, struct vm_result *r)
+{
+	uint64_t first = atomic_load(&vm->first_run_ns);
+
+	r->reason = vm_exit_name(r->status);
+	r->backend = vm->ops->name;
+	r->vcpu_count = vm->vcpu_count;
+	r->resets = vm->resets;
+	r->ram_bytes = vm->cfg->ram_bytes;
+	r->wall_ns = loop_now_ns() - vm->cfg->start_ns;
+	r->first_insn_ns = first ? first - vm->cfg->start_ns : 0;
+	r->insn_count = vm->hv ? insn_count(vm) : 0;
+}
+
+/* True: the guest goes on after its reset. */
+static bool reset_and_go_on(struct vm *vm, struct vm_result *r)
+{
+	int err;
+
+	vm->resets++;
+	log_info("the guest resets");
+	err = restart(vm, &r->status);
+	if (err) {
+		snprintf(r->text, sizeof(r->text), "the guest asked for a reset, which failed: %s", strerror(-err));
+		return false;
+	}
+	pthread_mutex_lock(&vm->lock);
+	vm->stopped = false;
+	pthread_mutex_unlock(&vm->lock);
+	return true;
+}
+
+void vm_run(struct vm *vm, struct vm_result *r)
+{
+	int err = 0;
+
+	*r = (struct vm_result){ .status = PROC_HOST };
+	for (unsigned i = 0; i < vm->vcpu_count && !err; i++)
+		err = vcpu_start(&vm->vcpus[i]);
+	if (!err && vm->cfg->timeout_ns)
+		loop_timer_arm(&vm->timeout, vm->cfg->start_ns + vm->cfg->timeout_ns);
+	while (!err) {
+		vm_resume(vm);
+		loop_run(vm->loop);
+		vm_pause(vm);
+		r->status = stop_status(vm, r->text, sizeof(r->text));
+		if (r->status != PROC_RESET || vm->cfg->reset_ends || !reset_and_go_on(vm, r))
+			break;
+	}
+	fill_result(vm, r);
+}
