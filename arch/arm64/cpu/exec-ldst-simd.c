@@ -183,14 +183,46 @@ LDST_INLINE void copy_register(uint8_t *to, const uint8_t *from, unsigned bytes)
 		memcpy(to + 8, from + 8, 8);
 }
 
-static bool struct_load(struct cpu *c, const struct insn *i, void *buf, unsigned bytes)
+/*
+ * 8 bytes at a time where that keeps elements whole for whoever else looks: they
+ * are single bytes, or the address is aligned. Memory copies and ciphers do this.
+ */
+static bool in_words(const struct insn *i, uint64_t va, unsigned bytes)
 {
-	return cpu_base_ok(c, i) && mem_ld_multi(c, c->x[i->rn], buf, bytes, 1u << i->b, 0);
+	return bytes % 8 == 0 && (i->b == 0 || va % 8 == 0);
 }
 
-static bool struct_store(struct cpu *c, const struct insn *i, const void *buf, unsigned bytes)
+static bool struct_load(struct cpu *c, const struct insn *i, uint8_t *buf, unsigned bytes)
 {
-	return mem_st_multi(c, c->x[i->rn], buf, bytes, 1u << i->b, 0);
+	uint64_t va = c->x[i->rn];
+	const uint8_t *p = tlb_read_ptr(c->ctx, va, bytes);
+
+	if (!cpu_base_ok(c, i))
+		return false;
+	if (!p || !in_words(i, va, bytes))
+		return mem_ld_multi(c, va, buf, bytes, 1u << i->b, 0);
+	for (unsigned k = 0; k < bytes; k += 8) {
+		uint64_t v = ram_ld64(p + k);
+
+		memcpy(buf + k, &v, 8);
+	}
+	return true;
+}
+
+static bool struct_store(struct cpu *c, const struct insn *i, const uint8_t *buf, unsigned bytes)
+{
+	uint64_t va = c->x[i->rn];
+	uint8_t *p = tlb_write_ptr(c->ctx, va, bytes);
+
+	if (!p || !in_words(i, va, bytes))
+		return mem_st_multi(c, va, buf, bytes, 1u << i->b, 0);
+	for (unsigned k = 0; k < bytes; k += 8) {
+		uint64_t v;
+
+		memcpy(&v, buf + k, 8);
+		ram_st64(p + k, v);
+	}
+	return true;
 }
 
 /* imm is the bytes moved and Rm is ZR, or imm is 0 and Rm counts (opnd_v_*_post). */
