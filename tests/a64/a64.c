@@ -108,12 +108,43 @@ static uint64_t any_int(struct rng *r)
 	}
 }
 
+/*
+ * A floating point number of @width bits with @fbits of fraction: special or a
+ * few steps beside one, of everyday size (so that sums round and cancel), a
+ * half-way case of rounding to an integer, or anything.
+ */
+static uint64_t any_fp(struct rng *r, unsigned width, unsigned fbits)
+{
+	uint64_t mask = ~UINT64_C(0) >> (64 - width), bias = (UINT64_C(1) << (width - fbits - 2)) - 1, special;
+	uint64_t sign = (rnd(r) & 1) << (width - 1), frac = rnd(r) & ((UINT64_C(1) << fbits) - 1);
+	unsigned e = below(r, width);
+
+	switch (below(r, 8)) {
+	case 0:
+	case 1:
+		special = width == 16 ? fp16s[below(r, ARRAY_SIZE(fp16s))] : width == 32 ?
+			  fp32s[below(r, ARRAY_SIZE(fp32s))] : fp64s[below(r, ARRAY_SIZE(fp64s))];
+		return (special + (below(r, 4) ? 0 : below(r, 7) - 3u)) & mask;
+	case 2:
+	case 3: return sign | (bias - 8 + below(r, 16)) << fbits | frac;
+	case 4:         /* an odd number of halves, sometimes a step off */
+		if (e >= fbits)
+			e = fbits - 1;
+		frac &= ~UINT64_C(0) << (fbits - e);
+		frac |= e ? UINT64_C(1) << (fbits - e - 1) : 0;
+		return ((sign | (bias + e) << fbits | frac) + (below(r, 4) ? 0 : below(r, 3) - 1u)) & mask;
+	case 5: return sign | frac >> below(r, fbits);                  /* denormal */
+	case 6: return sign | (bias + below(r, width)) << fbits | (below(r, 2) ? 0 : frac);     /* as large as an integer */
+	default: return rnd(r) & mask;
+	}
+}
+
 /* 64 bits of a vector: whole, or lanes that mean something in one of the sizes. */
 static uint64_t any_lanes(struct rng *r)
 {
 	uint64_t v = 0;
 
-	switch (below(r, 8)) {
+	switch (below(r, 11)) {
 	case 0: return any_int(r);
 	case 1: return fp64s[below(r, ARRAY_SIZE(fp64s))];
 	case 2:
@@ -132,6 +163,12 @@ static uint64_t any_lanes(struct rng *r)
 	case 6:
 		for (unsigned i = 0; i < 8; i++)
 			v = v << 8 | (below(r, 2) ? (uint8_t)ints[below(r, 18)] : (uint8_t)-ints[below(r, 18)]);
+		return v;
+	case 7: return any_fp(r, 64, 52);
+	case 8: return any_fp(r, 32, 23) << 32 | any_fp(r, 32, 23);
+	case 9:
+		for (unsigned i = 0; i < 4; i++)
+			v = v << 16 | any_fp(r, 16, 10);
 		return v;
 	default: return rnd(r);
 	}
