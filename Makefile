@@ -50,6 +50,10 @@ ifeq ($(ARCH),x86_64)
 FOLDERS += arch/x86_64
 endif
 
+# V=1 shows the commands.
+Q := $(if $(V),,@)
+say = $(if $(V),,@echo "  $(1)	$@")
+
 HOST_TOOLS := arch/arm64/cpu/gendec.c
 SRCS := $(filter-out $(HOST_TOOLS),$(wildcard $(addsuffix /*.c,$(FOLDERS))))
 OBJS := $(SRCS:%.c=$(OUT)/%.o)
@@ -59,20 +63,24 @@ TABLES := $(OUT)/gen/a64-tables.h
 all: $(OUT)/vmm
 
 $(OUT)/vmm: $(OBJS)
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+	$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
 
 $(OUT)/%.o: %.c | $(TABLES)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+	$(call say,CC)
+	$(Q)$(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
 # Tools that run on the build machine while building.
 out/host/gendec: arch/arm64/cpu/gendec.c arch/arm64/cpu/a64.def
 	@mkdir -p $(@D)
-	gcc -std=c11 -O1 -Wall -Wextra -o $@ $<
+	$(call say,HOSTCC)
+	$(Q)gcc -std=c11 -O1 -Wall -Wextra -o $@ $<
 
 $(TABLES): out/host/gendec
 	@mkdir -p $(@D)
-	out/host/gendec > $@.new && mv $@.new $@
+	$(call say,GEN)
+	$(Q)out/host/gendec > $@.new && mv $@.new $@
 $(OUT)/arch/arm64/cpu/decode.o: $(TABLES)
 
 -include guests/guests.mk tests/tests.mk

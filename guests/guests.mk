@@ -12,21 +12,26 @@ guests: $(GUESTS)
 
 out/guests/%.o: guests/%
 	@mkdir -p $(@D)
-	$(GUEST_CC) $(GUEST_CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,GUEST)
+	$(Q)$(GUEST_CC) $(GUEST_CFLAGS) -MMD -MP -c -o $@ $<
 
 out/guests/%.elf: out/guests/%.c.o $(GUEST_LIB) guests/lib/guest.ld
-	$(GUEST_CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,max-page-size=4096 -T guests/lib/guest.ld -o $@ $< $(GUEST_LIB)
+	$(call say,GUEST)
+	$(Q)$(GUEST_CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,max-page-size=4096 -T guests/lib/guest.ld -o $@ $< $(GUEST_LIB)
 
 out/guests/%.elf: out/guests/%.S.o $(GUEST_LIB) guests/lib/guest.ld
-	$(GUEST_CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,max-page-size=4096 -T guests/lib/guest.ld -o $@ $< $(GUEST_LIB)
+	$(call say,GUEST)
+	$(Q)$(GUEST_CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,max-page-size=4096 -T guests/lib/guest.ld -o $@ $< $(GUEST_LIB)
 
 # The guests of tests/bench are made the same way.
 out/guests/bench-%.elf: out/guests/bench/%.c.o $(GUEST_LIB) guests/lib/guest.ld
-	$(GUEST_CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,max-page-size=4096 -T guests/lib/guest.ld -o $@ $< $(GUEST_LIB)
+	$(call say,GUEST)
+	$(Q)$(GUEST_CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,max-page-size=4096 -T guests/lib/guest.ld -o $@ $< $(GUEST_LIB)
 
 out/guests/bench/%.o: tests/bench/%
 	@mkdir -p $(@D)
-	$(GUEST_CC) $(GUEST_CFLAGS) -c -o $@ $<
+	$(call say,GUEST)
+	$(Q)$(GUEST_CC) $(GUEST_CFLAGS) -c -o $@ $<
 
 .SECONDARY:
 -include $(wildcard out/guests/*.d out/guests/lib/*.d)

@@ -15,6 +15,7 @@ unit: $(UNIT_BINS)
 $(OUT)/tests/%.o: CFLAGS_ALL += -Itests/unit/fake -I.
 
 $(UNIT_BINS): %: %.o $(UNIT_LINK)
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS) -lcmocka
+	$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS) -lcmocka
 
 -include $(UNIT_BINS:=.d) $(UNIT_FAKES:%.c=$(OUT)/%.d)
