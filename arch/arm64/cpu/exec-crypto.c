@@ -57,25 +57,33 @@ static const uint8_t inverse_sbox[256] = {
 	0x17, 0x2b, 0x04, 0x7e, 0xba, 0x77, 0xd6, 0x26, 0xe1, 0x69, 0x14, 0x63, 0x55, 0x21, 0x0c, 0x7d,
 };
 
-/* AddRoundKey, then row r moves by r columns (left with @step 5, right with @step 13) through the S-box. */
-static inline union vreg aes_sub_shift(struct cpu *c, const struct insn *i, const uint8_t *box, unsigned step)
+/* Column @col after row r has moved by r columns (left with @step 5, right with @step 13), through the S-box. */
+static inline uint64_t aes_column(const uint8_t *box, const union vreg *s, unsigned col, unsigned step)
+{
+	return (uint32_t)box[s->b[4 * col]] | (uint32_t)box[s->b[(4 * col + step) % 16]] << 8 |
+	       (uint32_t)box[s->b[(4 * col + 2 * step) % 16]] << 16 |
+	       (uint32_t)box[s->b[(4 * col + 3 * step) % 16]] << 24;
+}
+
+/* AddRoundKey, ShiftRows, SubBytes; or the inverses. */
+static inline enum exec aes_round(struct cpu *c, const struct insn *i, const uint8_t *box, unsigned step)
 {
 	const union vreg *d = cpu_v(c, i->rd), *n = cpu_v(c, i->rn);
-	union vreg s = { .d = { d->d[0] ^ n->d[0], d->d[1] ^ n->d[1] } }, r;
+	const union vreg s = { .d = { d->d[0] ^ n->d[0], d->d[1] ^ n->d[1] } };
 
-	for (unsigned k = 0; k < 16; k++)
-		r.b[k] = box[s.b[(k / 4 * 4 + k % 4 * step) % 16]];
-	return r;
+	return set(c, i, (union vreg){ .d = {
+		aes_column(box, &s, 0, step) | aes_column(box, &s, 1, step) << 32,
+		aes_column(box, &s, 2, step) | aes_column(box, &s, 3, step) << 32 } });
 }
 
 enum exec exec_aese(struct cpu *c, const struct insn *i)
 {
-	return set(c, i, aes_sub_shift(c, i, sbox, 5));
+	return aes_round(c, i, sbox, 5);
 }
 
 enum exec exec_aesd(struct cpu *c, const struct insn *i)
 {
-	return set(c, i, aes_sub_shift(c, i, inverse_sbox, 13));
+	return aes_round(c, i, inverse_sbox, 13);
 }
 
 /* Each byte times x; each column moved up by @rows. Two columns in 64 bits. */
@@ -192,24 +200,29 @@ enum exec exec_sha256h2(struct cpu *c, const struct insn *i)
 static inline uint32_t sha256_sigma0(uint32_t v) { return ror32(v, 7) ^ ror32(v, 18) ^ v >> 3; }
 static inline uint32_t sha256_sigma1(uint32_t v) { return ror32(v, 17) ^ ror32(v, 19) ^ v >> 10; }
 
+/* The result in two registers and not in four words, so that the 16-byte write need not wait for memory. */
+static inline union vreg four_words(uint32_t w0, uint32_t w1, uint32_t w2, uint32_t w3)
+{
+	return (union vreg){ .d = { w0 | (uint64_t)w1 << 32, w2 | (uint64_t)w3 << 32 } };
+}
+
 enum exec exec_sha256su0(struct cpu *c, const struct insn *i)
 {
-	const union vreg d = *cpu_v(c, i->rd), n = *cpu_v(c, i->rn);
-	union vreg r;
+	const union vreg *d = cpu_v(c, i->rd), *n = cpu_v(c, i->rn);
 
-	for (unsigned k = 0; k < 4; k++)
-		r.s[k] = d.s[k] + sha256_sigma0(k < 3 ? d.s[k + 1] : n.s[0]);
-	return set(c, i, r);
+	return set(c, i, four_words(d->s[0] + sha256_sigma0(d->s[1]), d->s[1] + sha256_sigma0(d->s[2]),
+				    d->s[2] + sha256_sigma0(d->s[3]), d->s[3] + sha256_sigma0(n->s[0])));
 }
 
 enum exec exec_sha256su1(struct cpu *c, const struct insn *i)
 {
-	const union vreg d = *cpu_v(c, i->rd), n = *cpu_v(c, i->rn), m = *cpu_v(c, i->rm);
-	union vreg r;
+	const union vreg *d = cpu_v(c, i->rd), *n = cpu_v(c, i->rn), *m = cpu_v(c, i->rm);
+	uint32_t r0 = d->s[0] + n->s[1] + sha256_sigma1(m->s[2]);
+	uint32_t r1 = d->s[1] + n->s[2] + sha256_sigma1(m->s[3]);
+	uint32_t r2 = d->s[2] + n->s[3] + sha256_sigma1(r0);
+	uint32_t r3 = d->s[3] + m->s[0] + sha256_sigma1(r1);
 
-	for (unsigned k = 0; k < 4; k++)
-		r.s[k] = d.s[k] + (k < 3 ? n.s[k + 1] : m.s[0]) + sha256_sigma1(k < 2 ? m.s[k + 2] : r.s[k - 2]);
-	return set(c, i, r);
+	return set(c, i, four_words(r0, r1, r2, r3));
 }
 
 /* ---- SHA-512: two rounds in two instructions, the upper lane is the first round ---- */

@@ -81,43 +81,90 @@ enum exec exec_smov_w(struct cpu *c, const struct insn *i)
 
 /* ---- Permute ---- */
 
-/* Each source index is of Rn:Rm, of which Rm starts at lane @lanes; @k counts result lanes. */
-#define FROM_UZP1(k, lanes)  (2 * (k))
-#define FROM_UZP2(k, lanes)  (2 * (k) + 1)
-#define FROM_TRN1(k, lanes)  (((k) & ~1u) + ((k) & 1) * (lanes))
-#define FROM_TRN2(k, lanes)  (((k) | 1u) + ((k) & 1) * (lanes))
-#define FROM_ZIP1(k, lanes)  ((k) / 2 + ((k) & 1) * (lanes))
-#define FROM_ZIP2(k, lanes)  ((k) / 2 + ((k) & 1) * (lanes) + (lanes) / 2)
+/* UZP: the even (odd with @o) lanes of Rn:Rm. */
+#define UNZIP(field, count, o)                          \
+	for (unsigned k = 0; k < (count); k++)          \
+		r.field[k] = nm.field[2 * k + (o)]
 
-#define PERMUTE_LOOP(from, field, count)              \
-	for (unsigned k = 0; k < (count); k++)        \
-		r.field[k] = nm.field[from(k, count)]
-
-/* Eight loops with constant indices, so that each becomes a few shuffles. */
-#define PERMUTE(name, from)                                                                           \
-	enum exec name(struct cpu *c, const struct insn *i)                                           \
-	{                                                                                             \
-		const union vpair nm = lanes_nm(c, i);                                                \
-		union vreg r = { .d = { 0, 0 } };                                                     \
-		switch ((i->a & 3) << 1 | (i->b == 4)) {                                              \
-		case 0: PERMUTE_LOOP(from, b, 8); break;                                              \
-		case 1: PERMUTE_LOOP(from, b, 16); break;                                             \
-		case 2: PERMUTE_LOOP(from, h, 4); break;                                              \
-		case 3: PERMUTE_LOOP(from, h, 8); break;                                              \
-		case 4: PERMUTE_LOOP(from, s, 2); break;                                              \
-		case 5: PERMUTE_LOOP(from, s, 4); break;                                              \
-		default: PERMUTE_LOOP(from, d, 2); break;                                             \
-		}                                                                                     \
-		cpu_set_v(c, i->rd, r);                                                               \
-		return EXEC_NEXT;                                                                     \
+#define UZP(name, o)                                                    \
+	enum exec name(struct cpu *c, const struct insn *i)             \
+	{                                                               \
+		const union vpair nm = lanes_nm(c, i);                  \
+		union vreg r;                                           \
+		switch (i->a) {                                         \
+		case 0: UNZIP(b, 16, o); break;                         \
+		case 1: UNZIP(h, 8, o); break;                          \
+		case 2: UNZIP(s, 4, o); break;                          \
+		default: UNZIP(d, 2, o); break;                         \
+		}                                                       \
+		return lanes_done(c, i, r, false);                      \
 	}
 
-PERMUTE(exec_uzp1, FROM_UZP1)
-PERMUTE(exec_uzp2, FROM_UZP2)
-PERMUTE(exec_trn1, FROM_TRN1)
-PERMUTE(exec_trn2, FROM_TRN2)
-PERMUTE(exec_zip1, FROM_ZIP1)
-PERMUTE(exec_zip2, FROM_ZIP2)
+UZP(exec_uzp1, 0)
+UZP(exec_uzp2, 1)
+
+/* The even lanes of 64 bits, by log2 of the lane's bytes. */
+static const uint64_t even_lanes[3] = { 0x00ff00ff00ff00ff, 0x0000ffff0000ffff, 0x00000000ffffffff };
+
+enum exec exec_trn1(struct cpu *c, const struct insn *i)
+{
+	const union vreg *n = cpu_v(c, i->rn), *m = cpu_v(c, i->rm);
+	union vreg r = { .d = { n->d[0], m->d[0] } };
+
+	if (i->a < 3)
+		for (unsigned k = 0; k < 2; k++)
+			r.d[k] = (n->d[k] & even_lanes[i->a]) | (m->d[k] & even_lanes[i->a]) << (8u << i->a);
+	return lanes_done(c, i, r, false);
+}
+
+enum exec exec_trn2(struct cpu *c, const struct insn *i)
+{
+	const union vreg *n = cpu_v(c, i->rn), *m = cpu_v(c, i->rm);
+	union vreg r = { .d = { n->d[1], m->d[1] } };
+
+	if (i->a < 3)
+		for (unsigned k = 0; k < 2; k++)
+			r.d[k] = (n->d[k] >> (8u << i->a) & even_lanes[i->a]) | (m->d[k] & ~even_lanes[i->a]);
+	return lanes_done(c, i, r, false);
+}
+
+/* The lanes of @n as even lanes, those of @m as odd ones. */
+static inline uint64_t interleave(uint32_t n, uint32_t m, unsigned log2_lane)
+{
+	uint64_t x = n, y = m;
+
+	for (unsigned k = 2; k-- > log2_lane; ) {
+		x = (x | x << (8u << k)) & even_lanes[k];
+		y = (y | y << (8u << k)) & even_lanes[k];
+	}
+	return x | y << (8u << log2_lane);
+}
+
+/* ZIP of the 64-bit halves @n and @m; with Q = 0 of their 32-bit half @upper. */
+static inline enum exec zip(struct cpu *c, const struct insn *i, uint64_t n, uint64_t m, unsigned upper)
+{
+	if (i->a == 3)
+		return lanes_done(c, i, (union vreg){ .d = { n, m } }, false);
+	if (i->b == 3) {
+		n >>= 32 * upper;
+		m >>= 32 * upper;
+	}
+	return lanes_done(c, i, (union vreg){ .d = {
+		interleave((uint32_t)n, (uint32_t)m, i->a),
+		interleave((uint32_t)(n >> 32), (uint32_t)(m >> 32), i->a) } }, false);
+}
+
+enum exec exec_zip1(struct cpu *c, const struct insn *i)
+{
+	return zip(c, i, cpu_v(c, i->rn)->d[0], cpu_v(c, i->rm)->d[0], 0);
+}
+
+enum exec exec_zip2(struct cpu *c, const struct insn *i)
+{
+	unsigned half = i->b == 4;
+
+	return zip(c, i, cpu_v(c, i->rn)->d[half], cpu_v(c, i->rm)->d[half], 1);
+}
 
 /* ---- Extract ---- */
 

@@ -54,7 +54,8 @@ LANES_NARROW_IMM(exec_sqrshrn_vec, s, EL_SQRSHRN)
 LANES_NARROW_IMM(exec_uqrshrn_vec, u, EL_UQRSHRN)
 LANES_NARROW_IMM(exec_sqrshrun_vec, s, EL_SQRSHRUN)
 
-#define EL_SHLL_N(T, d, a, n, qc)    (WRAP(a) << (n))
+/* As a product, which always fits: C does not shift negative numbers to the left. */
+#define EL_SHLL_N(T, d, a, n, qc)    ((a) * (T)((T)1 << (n)))
 
 LANES_LONG_IMM(exec_sshll_vec, s, EL_SHLL_N)
 LANES_LONG_IMM(exec_ushll_vec, u, EL_SHLL_N)

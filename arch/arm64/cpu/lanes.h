@@ -502,16 +502,10 @@ static inline uint64_t sat_shift_signed_to_unsigned(int64_t v, int n, int bits, 
 	return v < 0 ? sat_signed_to_unsigned(v, bits, qc) : sat_shift_unsigned((uint64_t)v, n, false, bits, qc);
 }
 
-/* Carry-less product of two bytes. */
-static inline unsigned poly_mul8(unsigned a, unsigned b)
-{
-	unsigned r = 0;
-
-	for (unsigned k = 0; k < 8; k++)
-		r ^= (a << k) & -(b >> k & 1);
-	return r;
-}
-
-#define EL_PMUL(T, d, a, b, qc)  poly_mul8(a, b)
+/* Carry-less product with a byte @b; written out so that loops over it become vectors. */
+#define POLY_TERM(T, a, b, k) ((T)((T)(a) << (k)) & (T)-(T)((b) >> (k) & 1))
+#define EL_PMUL(T, d, a, b, qc)                                                                       \
+	(POLY_TERM(T, a, b, 0) ^ POLY_TERM(T, a, b, 1) ^ POLY_TERM(T, a, b, 2) ^ POLY_TERM(T, a, b, 3) ^ \
+	 POLY_TERM(T, a, b, 4) ^ POLY_TERM(T, a, b, 5) ^ POLY_TERM(T, a, b, 6) ^ POLY_TERM(T, a, b, 7))
 
 #endif
