@@ -317,6 +317,10 @@ void mmu_flush_jump_caches(struct cpu *c);      /* blocks must be looked up agai
 /* Drops decoded instructions of the page at @pa (this cpu's), or all. run.c */
 void run_invalidate_page(struct cpu *c, uint64_t pa);
 void run_invalidate_all(struct cpu *c);
+void run_reset(struct cpu *c);
+int  run_init(struct cpu *c);
+void run_destroy(struct cpu *c);
+void mmu_jc_add(struct mmu_ctx *m, uint64_t va, struct block *b);
 
 /* ---- Exceptions (except.c): each takes the exception to EL1 and returns EXEC_JUMP ---- */
 

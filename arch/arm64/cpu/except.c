@@ -10,7 +10,7 @@
  */
 #include "cpu.h"
 
-enum { EC_UNKNOWN = 0x00, EC_ILLEGAL_STATE = 0x0e, EC_SP_ALIGNMENT = 0x26 };
+enum { EC_UNKNOWN = 0x00, EC_SP_ALIGNMENT = 0x26 };
 
 #define ESR_IL (UINT64_C(1) << 25)      /* the instruction has 32 bits */
 
@@ -69,6 +69,8 @@ bool cpu_irq_deliverable(struct cpu *c)
 void cpu_set_daif(struct cpu *c, uint32_t daif)
 {
 	c->daif = daif & PSTATE_DAIF;
+	if (c->sys[SYS_MDSCR_EL1] & 1)
+		cpu_check_step(c);
 	if (cpu_irq_deliverable(c))
 		atomic_fetch_or_explicit(&c->exit_req, REQ_IRQ, memory_order_relaxed);
 }
@@ -137,6 +139,7 @@ enum exec exc_sync(struct cpu *c, unsigned ec, uint32_t iss)
 
 enum exec exc_sync_ret(struct cpu *c, unsigned ec, uint32_t iss)
 {
+	c->ss = 0;                      /* the instruction counts as stepped */
 	return enter_sync(c, ec, iss, c->pc + 4);
 }
 

@@ -341,6 +341,15 @@ static void log_add(uint16_t *log, uint16_t *n, unsigned max, unsigned k)
 		++*n;
 }
 
+void mmu_jc_add(struct mmu_ctx *m, uint64_t va, struct block *b)
+{
+	unsigned k = va >> 2 & (JC_ENTRIES - 1);
+
+	m->jc[k] = (struct jc_entry){ va, b };
+	m->code[va >> 18 & 63] |= UINT64_C(1) << (va >> 12 & 63);
+	log_add(m->jc_log, &m->jc_log_n, ARRAY_SIZE(m->jc_log), k);
+}
+
 /* A page that is part of something larger than 4 KiB: TLBI of any address in it must find this fragment. */
 static void note_large(struct mmu_ctx *m, const struct xlat *x, uint64_t va)
 {

@@ -1,0 +1,567 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The dispatcher: from pc to decoded instructions, and everything that happens
+ * between two blocks: interrupts, kicks, broadcasts, sleeping, power.
+ *
+ *   pc -> jump cache of the context (VA) -> block table (physical address) -> decode
+ *
+ * A block is up to 64 instructions of one 4 KiB page, known by the physical
+ * address and by what its decoding depended on, so aliases, other address spaces
+ * and both exception levels share it. The jump cache is what says that a VA may
+ * be executed and where it leads; it is dropped with the translation (mmu.c).
+ *
+ * Writes to code are not watched. The architecture obliges software to IC, and
+ * that kills blocks: their first instruction becomes exec_dead, so a pointer
+ * that survived in a jump cache does no harm. Memory of blocks is only reused
+ * all at once, between blocks.
+ */
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <vmm/err.h>
+
+#include "mmu.h"
+
+enum {
+	BLOCK_INSNS = 64,
+	CHUNK_BYTES = 256 * 1024,
+	CHUNKS = 16,
+	HASH_SIZE = 8192,
+	PAGE_HASH_SIZE = 1024,
+};
+
+enum { EC_ILLEGAL_STATE = 0x0e, EC_BTI = 0x0d, EC_STEP_LOWER = 0x32, EC_STEP_SAME = 0x33 };
+
+#define SCTLR_BT0 (UINT64_C(1) << 35)
+#define SCTLR_BT1 (UINT64_C(1) << 36)
+#define MDSCR_SS  (UINT64_C(1) << 0)
+#define MDSCR_KDE (UINT64_C(1) << 13)
+#define OSLSR_OSLK (UINT64_C(1) << 1)
+
+struct block {
+	uint64_t pa;
+	struct block *next, *next_in_page;      /* in hash, in pages */
+	bool fp_trapped;
+	struct insn insn[];                     /* the last one is exec_block_end */
+};
+
+struct run_cache {
+	struct block *hash[HASH_SIZE], *pages[PAGE_HASH_SIZE];
+	uint8_t *chunks[CHUNKS];
+	unsigned chunk;                         /* the one being filled */
+	size_t used;
+	/* Sleeping; with cpu->sleep_lock held except where atomic. */
+	_Atomic bool sleeping;
+	bool on_valid;                          /* CPU_ON has said where to start */
+	uint64_t on_entry, on_context;
+	uint64_t wfe_icount;                    /* of the last WFE that waited */
+	unsigned wfe_streak;
+};
+
+/* ---- Blocks ---- */
+
+/* After the last instruction: pc is already that of the next one. Not an instruction, so it does not count. */
+static enum exec exec_block_end(struct cpu *c, const struct insn *i)
+{
+	(void)i;
+	c->icount--;
+	return EXEC_JUMP;
+}
+
+static enum exec exec_dead(struct cpu *c, const struct insn *i)
+{
+	(void)i;
+	c->icount--;
+	c->ctx->jc[c->pc >> 2 & (JC_ENTRIES - 1)].va = JC_EMPTY;
+	return EXEC_JUMP;
+}
+
+static struct block **hash_slot(struct run_cache *r, uint64_t pa)
+{
+	return &r->hash[(pa >> 2 ^ pa >> 15) & (HASH_SIZE - 1)];
+}
+
+static struct block **page_slot(struct run_cache *r, uint64_t pa)
+{
+	return &r->pages[(pa >> 12 ^ pa >> 22) & (PAGE_HASH_SIZE - 1)];
+}
+
+void run_invalidate_all(struct cpu *c)
+{
+	struct run_cache *r = c->run;
+
+	mmu_flush_jump_caches(c);
+	memset(r->hash, 0, sizeof(r->hash));
+	memset(r->pages, 0, sizeof(r->pages));
+	r->chunk = 0;
+	r->used = 0;
+}
+
+static void unhash(struct run_cache *r, struct block *b)
+{
+	struct block **p = hash_slot(r, b->pa);
+
+	while (*p != b)
+		p = &(*p)->next;
+	*p = b->next;
+}
+
+void run_invalidate_page(struct cpu *c, uint64_t pa)
+{
+	struct block **p = page_slot(c->run, pa), *b;
+
+	while ((b = *p)) {
+		if (b->pa >> 12 != pa >> 12) {
+			p = &b->next_in_page;
+			continue;
+		}
+		*p = b->next_in_page;
+		unhash(c->run, b);
+		b->insn[0].exec = exec_dead;
+	}
+}
+
+/* Room for a block of the largest size; NULL when the pool is full or the host has no memory. */
+static struct block *room(struct run_cache *r)
+{
+	size_t want = sizeof(struct block) + (BLOCK_INSNS + 1) * sizeof(struct insn);
+
+	if (r->used + want > CHUNK_BYTES) {
+		if (r->chunk + 1 == CHUNKS)
+			return NULL;
+		r->chunk++;
+		r->used = 0;
+	}
+	if (!r->chunks[r->chunk])
+		r->chunks[r->chunk] = aligned_alloc(64, CHUNK_BYTES);
+	return r->chunks[r->chunk] ? (void *)(r->chunks[r->chunk] + r->used) : NULL;
+}
+
+static bool ends_block(const struct insn *i)
+{
+	return i->op == OP_COUNT || ((a64_rows[i->op].flags & F_ENDS) && !(a64_rows[i->op].flags & F_COND));
+}
+
+/* Another cpu may be writing these words; any mixture of old and new ones is allowed until it has done IC. */
+__attribute__((no_sanitize("thread")))
+static unsigned decode_block(const struct cpu *c, const volatile uint32_t *words, unsigned max, struct insn *i)
+{
+	unsigned n = 0;
+
+	do {
+		a64_decode(words[n], c->soc->features, c->fp_trapped, &i[n]);
+	} while (!ends_block(&i[n++]) && n < max);
+	return n;
+}
+
+static struct block *translate(struct cpu *c, uint64_t pa, const uint32_t *words)
+{
+	unsigned left = (unsigned)(4096 - (pa & 4095)) / 4, n;
+	struct run_cache *r = c->run;
+	struct block *b = room(r);
+
+	if (!b) {
+		run_invalidate_all(c);
+		b = room(r);
+		if (!b)
+			return NULL;
+	}
+	n = decode_block(c, words, left < BLOCK_INSNS ? left : BLOCK_INSNS, b->insn);
+	b->insn[n] = (struct insn){ .exec = exec_block_end };
+	b->pa = pa;
+	b->fp_trapped = c->fp_trapped;
+	b->next = *hash_slot(r, pa);
+	*hash_slot(r, pa) = b;
+	b->next_in_page = *page_slot(r, pa);
+	*page_slot(r, pa) = b;
+	r->used += (sizeof(*b) + (n + 1) * sizeof(struct insn) + 63) & ~(size_t)63;
+	return b;
+}
+
+/* The block at pc, now in the jump cache; NULL: an exception was taken, or no memory (*fail). */
+static struct block *lookup(struct cpu *c, bool *fail)
+{
+	const uint32_t *words;
+	struct block *b;
+	bool guarded;
+	uint64_t pa;
+
+	c->pc = mmu_untag(c, c->pc);    /* with TBI a branch drops the tag */
+	words = mmu_fetch(c, c->pc, &pa, &guarded);
+	if (!words)
+		return NULL;
+	for (b = *hash_slot(c->run, pa); b; b = b->next)
+		if (b->pa == pa && b->fp_trapped == c->fp_trapped)
+			break;
+	if (!b)
+		b = translate(c, pa, words);
+	if (!b) {
+		*fail = true;
+		return NULL;
+	}
+	mmu_jc_add(c->ctx, c->pc, b);
+	return b;
+}
+
+/* ---- Branch targets ---- */
+
+/* Arm ARM, BTypeCompatible: which instruction may an indirect branch of this type reach in a guarded page? */
+static bool lands(const struct cpu *c, uint32_t word)
+{
+	uint64_t bt = c->sys[SYS_SCTLR_EL1] & (c->el ? SCTLR_BT1 : SCTLR_BT0);
+
+	switch (word) {
+	case 0xd503245f: return c->btype != 3;          /* BTI c */
+	case 0xd503249f: return c->btype != 2;          /* BTI j */
+	case 0xd50324df: return true;                   /* BTI jc */
+	case 0xd503233f:                                /* PACIASP, PACIBSP */
+	case 0xd503237f: return c->btype != 3 || !bt;
+	}
+	return (word & 0xffe0001f) == 0xd4200000 || (word & 0xffe0001f) == 0xd4400000;  /* BRK, HLT */
+}
+
+/* False: exception taken. Either way only this instruction saw BTYPE. */
+static bool check_landing(struct cpu *c)
+{
+	const uint32_t *word;
+	bool guarded;
+	uint64_t pa;
+
+	c->pc = mmu_untag(c, c->pc);
+	word = mmu_fetch(c, c->pc, &pa, &guarded);
+	if (!word)
+		return false;
+	if (guarded && !lands(c, *(const volatile uint32_t *)word)) {
+		exc_sync(c, EC_BTI, c->btype);
+		return false;
+	}
+	c->btype = 0;
+	return true;
+}
+
+/* ---- Software step and illegal state ---- */
+
+/* Arm ARM, D2 "Software Step exceptions": enabled at EL0 always, at EL1 with KDE and PSTATE.D clear. */
+static bool step_active(const struct cpu *c)
+{
+	uint64_t mdscr = c->sys[SYS_MDSCR_EL1];
+
+	return (mdscr & MDSCR_SS) && !(c->sys[SYS_OSLSR_EL1] & OSLSR_OSLK) &&
+	       (c->el == 0 || ((mdscr & MDSCR_KDE) && !(c->daif & PSTATE_D)));
+}
+
+void cpu_check_step(struct cpu *c)
+{
+	bool want = c->il || step_active(c);
+
+	if (want)
+		atomic_fetch_or_explicit(&c->exit_req, REQ_STEP, memory_order_relaxed);
+	else if (atomic_load_explicit(&c->exit_req, memory_order_relaxed) & REQ_STEP)
+		atomic_fetch_and_explicit(&c->exit_req, ~(uint32_t)REQ_STEP, memory_order_relaxed);
+}
+
+static enum exec step_one(struct cpu *c)
+{
+	const uint32_t *word;
+	struct insn i;
+	bool guarded;
+	uint64_t pa;
+	enum exec r;
+
+	if (c->il)
+		return exc_sync(c, EC_ILLEGAL_STATE, 0);
+	if (!c->ss)
+		return exc_sync(c, c->el ? EC_STEP_SAME : EC_STEP_LOWER, 0x22);
+	if ((c->btype && !check_landing(c)) || !(word = mmu_fetch(c, c->pc, &pa, &guarded)))
+		return EXEC_JUMP;
+	a64_decode(*(const volatile uint32_t *)word, c->soc->features, c->fp_trapped, &i);
+	r = i.exec(c, &i);
+	c->icount++;
+	if (r == EXEC_NEXT)
+		c->pc += 4;
+	c->ss = 0;
+	return r == EXEC_NEXT ? EXEC_JUMP : r;
+}
+
+/* ---- Sleeping and waking ---- */
+
+/* The sleeper says so before it looks; the waker sets the bit before it asks. One of them sees the other. */
+static void wake(struct cpu *c)
+{
+	if (!atomic_load(&c->run->sleeping))
+		return;
+	pthread_mutex_lock(&c->sleep_lock);
+	pthread_cond_broadcast(&c->sleep_cond);
+	pthread_mutex_unlock(&c->sleep_lock);
+}
+
+void cpu_request(struct cpu *c, uint32_t req)
+{
+	atomic_fetch_or(&c->exit_req, req);
+	wake(c);
+}
+
+void cpu_set_irq_lines(struct cpu *c, uint32_t lines)
+{
+	atomic_store(&c->irq_lines, lines);
+	if (lines)
+		cpu_request(c, REQ_IRQ);
+}
+
+void cpu_send_event(struct soc *s)
+{
+	for (unsigned k = 0; k < s->cfg.vcpu_count; k++) {
+		atomic_store(&s->cpus[k]->event, true);
+		wake(s->cpus[k]);
+	}
+}
+
+void cpu_kick(struct cpu *c)
+{
+	cpu_request(c, REQ_KICK);
+}
+
+typedef bool awake_fn(struct cpu *c);
+
+static bool awake_wfi(struct cpu *c)
+{
+	return atomic_load(&c->irq_lines) || (atomic_load(&c->exit_req) & (REQ_KICK | REQ_STOP));
+}
+
+static bool awake_wfe(struct cpu *c)
+{
+	return atomic_load(&c->event) || awake_wfi(c);
+}
+
+static bool awake_power(struct cpu *c)
+{
+	return c->run->on_valid || (atomic_load(&c->exit_req) & REQ_KICK);
+}
+
+/* Until @awake, or @ns if not 0. */
+static void sleep_until(struct cpu *c, awake_fn *awake, uint64_t ns)
+{
+	struct timespec t;
+
+	if (ns) {
+		clock_gettime(CLOCK_MONOTONIC, &t);
+		t.tv_nsec += (long)ns;
+		t.tv_sec += t.tv_nsec / (long)NSEC_PER_SEC;
+		t.tv_nsec %= (long)NSEC_PER_SEC;
+	}
+	mmu_leave_guest(c);
+	pthread_mutex_lock(&c->sleep_lock);
+	atomic_store(&c->run->sleeping, true);
+	while (!awake(c))
+		if (!ns)
+			pthread_cond_wait(&c->sleep_cond, &c->sleep_lock);
+		else if (pthread_cond_timedwait(&c->sleep_cond, &c->sleep_lock, &t))
+			break;
+	atomic_store(&c->run->sleeping, false);
+	pthread_mutex_unlock(&c->sleep_lock);
+	mmu_enter_guest(c);
+}
+
+/*
+ * What ends a WFE includes another cpu's store to a monitored address, which we
+ * do not see. A lock is usually free soon, so the first waits of a loop only give
+ * the host CPU away; a loop that goes on sleeps, so that a parked cpu costs little.
+ */
+static void wait_event(struct cpu *c)
+{
+	struct run_cache *r = c->run;
+
+	r->wfe_streak = c->icount - r->wfe_icount < 64 ? r->wfe_streak + 1 : 0;
+	r->wfe_icount = c->icount;
+	if (r->wfe_streak > 200) {
+		sleep_until(c, awake_wfe, 200 * 1000);
+	} else {
+		mmu_leave_guest(c);
+		sched_yield();
+		mmu_enter_guest(c);
+	}
+	atomic_store(&c->event, false);
+}
+
+static void wait_here(struct cpu *c)
+{
+	uint8_t kind = c->waiting;
+
+	c->waiting = WAIT_NONE;
+	if (kind == WAIT_WFE)
+		wait_event(c);
+	else if (kind == WAIT_WFI)
+		sleep_until(c, awake_wfi, 0);
+}
+
+/* ---- Power ---- */
+
+void cpu_power_on(struct cpu *c, uint64_t entry, uint64_t context)
+{
+	pthread_mutex_lock(&c->sleep_lock);
+	c->run->on_entry = entry;
+	c->run->on_context = context;
+	c->run->on_valid = true;
+	pthread_mutex_unlock(&c->sleep_lock);
+	cpu_request(c, REQ_STOP);
+}
+
+/* Sleeps until CPU_ON or a kick; what CPU_ON said takes effect here, on the cpu's own thread. */
+static void wait_power(struct cpu *c)
+{
+	struct run_cache *r = c->run;
+
+	sleep_until(c, awake_power, 0);
+	pthread_mutex_lock(&c->sleep_lock);
+	if (r->on_valid) {
+		r->on_valid = false;
+		cpu_reset(c);
+		c->pc = r->on_entry;
+		c->x[0] = r->on_context;
+		atomic_fetch_and(&c->exit_req, ~(uint32_t)REQ_STOP);
+		atomic_store(&c->power, POWER_ON);
+	}
+	pthread_mutex_unlock(&c->sleep_lock);
+}
+
+void run_reset(struct cpu *c)
+{
+	c->run->on_valid = false;
+	c->waiting = WAIT_NONE;
+	run_invalidate_all(c);
+}
+
+/* ---- The loop ---- */
+
+/* pc is in memory before each instruction, because anything may need it; it is kept in a register to advance. */
+static enum exec run_block(struct cpu *c, const struct block *b)
+{
+	const struct insn *i = b->insn;
+	uint64_t pc = c->pc;
+	enum exec r;
+
+	do {
+		c->pc = pc;
+		pc += 4;
+		r = i->exec(c, i);
+		i++;
+	} while (__builtin_expect(r == EXEC_NEXT, 1));
+	c->icount += (uint64_t)(i - b->insn);
+	return r;
+}
+
+static int fail(struct cpu *c)
+{
+	*c->exit = (struct hv_exit){ .reason = HV_EXIT_FAIL, .fail = { -ENOMEM, "no host memory for decoded instructions" } };
+	return 0;
+}
+
+/* Something other than the next block wants attention. EXEC_NEXT: run a block now. */
+static enum exec attend(struct cpu *c)
+{
+	uint32_t req = atomic_load(&c->exit_req);
+
+	if (req & REQ_KICK) {
+		atomic_fetch_and(&c->exit_req, ~(uint32_t)REQ_KICK);
+		c->exit->reason = HV_EXIT_KICKED;
+		return EXEC_LEAVE;
+	}
+	if (req & REQ_RING)
+		mmu_drain_ring(c);
+	if (req & (REQ_STOP | REQ_IRQ))
+		atomic_fetch_and(&c->exit_req, ~(uint32_t)(REQ_STOP | REQ_IRQ));
+	if ((req & REQ_STEP) && !c->ss && !c->il)       /* goes before interrupts */
+		return step_one(c);
+	if (cpu_irq_deliverable(c)) {
+		uint32_t lines = atomic_load(&c->irq_lines);
+
+		return exc_irq(c, !((lines & 1) && !(c->daif & PSTATE_I)));
+	}
+	if (req & REQ_STEP)
+		return step_one(c);
+	return c->btype && !check_landing(c) ? EXEC_JUMP : EXEC_NEXT;
+}
+
+/* After EXEC_LEAVE: true when cpu_run is to return. */
+static bool left(struct cpu *c)
+{
+	if (c->exit->reason != HV_EXIT_COUNT)
+		return true;
+	while (atomic_load(&c->power) != POWER_ON) {
+		wait_power(c);
+		if (atomic_load(&c->power) != POWER_ON && (atomic_load(&c->exit_req) & REQ_KICK))
+			return attend(c) == EXEC_LEAVE;
+	}
+	wait_here(c);
+	return false;
+}
+
+static int loop(struct cpu *c)
+{
+	for (;;) {
+		const struct jc_entry *e;
+		const struct block *b;
+		enum exec r = EXEC_NEXT;
+		bool failed = false;
+
+		if (__builtin_expect(atomic_load_explicit(&c->exit_req, memory_order_relaxed) | c->btype, 0))
+			r = attend(c);
+		if (__builtin_expect(r == EXEC_NEXT, 1)) {
+			e = &c->ctx->jc[c->pc >> 2 & (JC_ENTRIES - 1)];
+			b = e->va == c->pc ? e->block : lookup(c, &failed);
+			if (b)
+				r = run_block(c, b);
+			else if (failed)
+				return fail(c);
+		}
+		if (__builtin_expect(r == EXEC_LEAVE, 0) && left(c))
+			return 0;
+	}
+}
+
+int cpu_run(struct cpu *c, struct hv_exit *exit)
+{
+	int r = 0;
+
+	exit->reason = HV_EXIT_COUNT;
+	c->exit = exit;
+	atomic_store(&c->soc->ran, true);
+	mmu_enter_guest(c);
+	if (!left(c))
+		r = loop(c);
+	mmu_leave_guest(c);
+	return r;
+}
+
+/* ---- Life ---- */
+
+int run_init(struct cpu *c)
+{
+	pthread_condattr_t a;
+
+	c->run = calloc(1, sizeof(*c->run));
+	if (!c->run)
+		return -ENOMEM;
+	pthread_condattr_init(&a);
+	pthread_condattr_setclock(&a, CLOCK_MONOTONIC);
+	pthread_mutex_init(&c->sleep_lock, NULL);
+	pthread_cond_init(&c->sleep_cond, &a);
+	pthread_condattr_destroy(&a);
+	return 0;
+}
+
+void run_destroy(struct cpu *c)
+{
+	if (!c->run)
+		return;
+	for (unsigned k = 0; k < CHUNKS; k++)
+		free(c->run->chunks[k]);
+	free(c->run);
+	c->run = NULL;
+	pthread_mutex_destroy(&c->sleep_lock);
+	pthread_cond_destroy(&c->sleep_cond);
+}
+
+uint64_t cpu_insn_count(const struct cpu *c) { return c->icount; }
+gva_t cpu_pc(const struct cpu *c) { return gva(c->pc); }
