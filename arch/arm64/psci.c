@@ -39,7 +39,7 @@ enum exec psci_cpu_suspend(struct cpu *c, const uint64_t *arg)
 {
 	if ((uint32_t)arg[1] & ~(uint32_t)PSCI_POWER_STATE_MASK)
 		return smccc_return(c, PSCI_INVALID_PARAMETERS);
-	c->waiting = true;
+	c->waiting = WAIT_WFI;
 	return smccc_leave(c, PSCI_SUCCESS);
 }
 

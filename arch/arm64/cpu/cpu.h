@@ -84,6 +84,7 @@ struct mmu_ctx {
 	 * hold fragments of larger mappings, slots that PAN or another ASID takes away.
 	 */
 	bool has_global, ng_code;
+	bool has_guarded;               /* a page with GP has been fetched from */
 	uint64_t used;                  /* time stamp for LRU */
 	uint64_t big[8], huge_lo, huge_hi;
 	uint64_t code[64];
@@ -123,7 +124,6 @@ struct cpu {
 	uint32_t daif;                  /* PSTATE<9:6> in place */
 	uint8_t el, spsel, pan, ssbs, dit, il, ss, btype;
 	uint32_t fpcr, fpsr;
-	bool guarded;                   /* the page at pc is guarded (BTI): set by run.c with the block, read by BR */
 	bool fp_trapped;                /* CPACR_EL1.FPEN for the current EL; kept by sysreg.c and except.c */
 	struct mmu_ctx *ctx;            /* translations of the current EL */
 	struct mmu_ctx *ctx_el0;        /* of EL0 in the current ASID, for LDTR/STTR; == ctx at EL0 */
@@ -298,6 +298,9 @@ static inline bool cpu_base_ok(struct cpu *c, const struct insn *i)
 
 /* Instruction fetch for the dispatcher: host address of the word at pc; NULL: exception taken. *pa: its IPA; *guarded: GP bit. */
 const uint32_t *mmu_fetch(struct cpu *c, uint64_t va, uint64_t *pa, bool *guarded);
+
+/* Is the page at pc guarded (BTI)? */
+bool mmu_pc_guarded(struct cpu *c);
 
 /* DC, IC, AT, TLBI and the barrier that completes them. */
 enum exec mmu_dc(struct cpu *c, const struct insn *i);          /* SYS #.., C7: by encoding in i->word */

@@ -10,7 +10,7 @@
  */
 #include "cpu.h"
 
-enum { EC_UNKNOWN = 0x00, EC_SP_ALIGNMENT = 0x26 };
+enum { EC_UNKNOWN = 0x00, EC_FP = 0x07, EC_SP_ALIGNMENT = 0x26 };
 
 #define ESR_IL (UINT64_C(1) << 25)      /* the instruction has 32 bits */
 
@@ -188,4 +188,19 @@ enum exec exc_return(struct cpu *c)
 		spsr = (spsr & ~UINT64_C(0x1f)) | PSTATE_IL | (uint64_t)c->el << 2 | c->spsel;
 	cpu_set_pstate(c, spsr);
 	return EXEC_JUMP;
+}
+
+/* ---- Stand-ins chosen while decoding ---- */
+
+enum exec exec_undefined(struct cpu *c, const struct insn *i)
+{
+	(void)i;
+	return exc_undefined(c);
+}
+
+/* CPACR_EL1.FPEN: EC 0x07, condition valid and "always". */
+enum exec exec_fp_trapped(struct cpu *c, const struct insn *i)
+{
+	(void)i;
+	return exc_sync(c, EC_FP, UINT32_C(1) << 24 | UINT32_C(0xe) << 20);
 }

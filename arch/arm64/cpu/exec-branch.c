@@ -77,9 +77,9 @@ static void set_btype(struct cpu *c, uint8_t btype)
 	c->btype = c->soc->features >> FEAT_BTI & 1 ? btype : 0;
 }
 
-static uint8_t btype_of_jump(const struct cpu *c, const struct insn *i)
+static uint8_t btype_of_jump(struct cpu *c, const struct insn *i)
 {
-	return i->rn == 16 || i->rn == 17 || !c->guarded ? 1 : 3;
+	return i->rn == 16 || i->rn == 17 || !mmu_pc_guarded(c) ? 1 : 3;
 }
 
 static enum exec jump_register(struct cpu *c, const struct insn *i, uint64_t target)

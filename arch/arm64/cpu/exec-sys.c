@@ -41,10 +41,10 @@ enum exec exec_nop(struct cpu *c, const struct insn *i)
 }
 
 /* Stops the cpu behind this instruction; run.c decides how long. */
-static enum exec wait(struct cpu *c)
+static enum exec wait(struct cpu *c, enum cpu_wait kind)
 {
 	c->pc += 4;
-	c->waiting = true;
+	c->waiting = kind;
 	return EXEC_LEAVE;
 }
 
@@ -59,7 +59,7 @@ enum exec exec_wfi(struct cpu *c, const struct insn *i)
 	(void)i;
 	if (c->el == 0 && !(c->sys[SYS_SCTLR_EL1] & SCTLR_NTWI))
 		return trap_wfx(c, false);
-	return wait(c);
+	return wait(c, WAIT_WFI);
 }
 
 enum exec exec_wfe(struct cpu *c, const struct insn *i)
@@ -69,7 +69,7 @@ enum exec exec_wfe(struct cpu *c, const struct insn *i)
 		return EXEC_NEXT;
 	if (c->el == 0 && !(c->sys[SYS_SCTLR_EL1] & SCTLR_NTWE))
 		return trap_wfx(c, true);
-	return wait(c);
+	return wait(c, WAIT_WFE);
 }
 
 enum exec exec_sev(struct cpu *c, const struct insn *i)

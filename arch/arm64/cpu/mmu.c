@@ -319,7 +319,7 @@ static void ctx_flush(struct mmu_ctx *m)
 		for (unsigned k = 0; k < TLB_ENTRIES; k++)
 			slot_clear(m, k);
 	m->log_n = m->user_n = 0;
-	m->has_global = false;
+	m->has_global = m->has_guarded = false;
 	m->huge_lo = UINT64_MAX;
 	m->huge_hi = 0;
 	memset(m->big, 0, sizeof(m->big));
@@ -789,11 +789,21 @@ const uint32_t *mmu_fetch(struct cpu *c, uint64_t va, uint64_t *pa, bool *guarde
 	}
 	*pa = xlat_pa(&x, va);
 	*guarded = x.attr & ATTR_GUARDED;
+	if (*guarded)
+		c->ctx->has_guarded = true;
 	if (!(x.attr & ATTR_GLOBAL))
 		c->ctx->ng_code = true;
 	if (x.shift > 12)
 		note_large(c->ctx, &x, mmu_untag(c, va));
 	return (const uint32_t *)(const void *)(r->host + (*pa - r->base.v));
+}
+
+bool mmu_pc_guarded(struct cpu *c)
+{
+	struct xlat x;
+
+	return c->ctx->has_guarded && !mmu_translate(c, c->pc, c->el, false, ACCESS_FETCH, &x) &&
+	       (x.attr & ATTR_GUARDED);
 }
 
 /* ---- Life ---- */

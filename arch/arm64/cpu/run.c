@@ -221,13 +221,20 @@ static bool lands(const struct cpu *c, uint32_t word)
 	return (word & 0xffe0001f) == 0xd4200000 || (word & 0xffe0001f) == 0xd4400000;  /* BRK, HLT */
 }
 
-/* False: exception taken. Either way only this instruction saw BTYPE. */
+/*
+ * False: exception taken. Either way only this instruction saw BTYPE. A page with
+ * jump cache entries has been fetched from, so has_guarded knows about it.
+ */
 static bool check_landing(struct cpu *c)
 {
 	const uint32_t *word;
 	bool guarded;
 	uint64_t pa;
 
+	if (!c->ctx->has_guarded && c->ctx->jc[c->pc >> 2 & (JC_ENTRIES - 1)].va == c->pc) {
+		c->btype = 0;
+		return true;
+	}
 	c->pc = mmu_untag(c, c->pc);
 	word = mmu_fetch(c, c->pc, &pa, &guarded);
 	if (!word)
@@ -462,6 +469,8 @@ static enum exec attend(struct cpu *c)
 {
 	uint32_t req = atomic_load(&c->exit_req);
 
+	if (!req)
+		return check_landing(c) ? EXEC_NEXT : EXEC_JUMP;
 	if (req & REQ_KICK) {
 		atomic_fetch_and(&c->exit_req, ~(uint32_t)REQ_KICK);
 		c->exit->reason = HV_EXIT_KICKED;

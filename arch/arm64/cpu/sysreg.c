@@ -17,7 +17,7 @@
 #define SCTLR_PAUTH  (UINT64_C(0xc8002000))     /* EnIA, EnIB, EnDA, EnDB */
 #define MDSCR_TDCC   (UINT64_C(1) << 12)
 
-enum { EC_FP = 0x07, EC_SYSREG = 0x18 };
+enum { EC_SYSREG = 0x18 };
 
 const struct reg_row reg_rows[SYS_COUNT] = {
 #define VM   HV_SCOPE_VM
