@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What this host and this build can do. One tree of facts, printed as text or
+ * as JSON, so that the two cannot differ.
+ */
+#include <inttypes.h>
+#include <json-c/json.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <vmm/bus.h>
+#include <vmm/cmd.h>
+#include <vmm/device.h>
+#include <vmm/err.h>
+#include <vmm/hv.h>
+#include <vmm/log.h>
+#include <vmm/loop.h>
+#include <vmm/mem.h>
+#include <vmm/opt.h>
+#include <vmm/regs.h>
+
+struct caps {
+	const char *hv;
+	bool json;
+};
+
+static const struct opt rows[] = {
+	{ .name = "hv", .arg = "NAME", .help = "only this hypervisor", .kind = OPT_STRING, .offset = offsetof(struct caps, hv) },
+	{ .name = "json", .help = "as JSON", .kind = OPT_FLAG, .offset = offsetof(struct caps, json) },
+};
+
+static const struct opt_set set = {
+	.rows = rows,
+	.count = ARRAY_SIZE(rows),
+	.doc = "Print what this host's hypervisors can do, and the devices there are.",
+};
+
+static struct json_object *text_object(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+static struct json_object *text_object(const char *fmt, ...)
+{
+	char text[64];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	return json_object_new_string(text);
+}
+
+/* ---- Facts ---- */
+
+static struct json_object *set_bits(const struct hv_attr_info *a, const struct hv_limit *l)
+{
+	struct json_object *list = json_object_new_array();
+
+	for (unsigned i = 0; i < a->words * 64u; i++) {
+		const char *cap = hv_cap_name(i);
+
+		if (!(l->bits[i / 64] >> (i % 64) & 1))
+			continue;
+		if (a->type == HV_ATTR_CAPS && cap)
+			json_object_array_add(list, json_object_new_string(cap));
+		else
+			json_object_array_add(list, json_object_new_int(a->type == HV_ATTR_SVE_VLS ? (int)(i + 1) * 128 : (int)i));
+	}
+	return list;
+}
+
+static struct json_object *attr_facts(const struct hv_ops *ops, const struct hv_attr_info *a)
+{
+	struct json_object *o = json_object_new_object();
+	struct hv_limit l;
+
+	json_object_object_add(o, "default", json_object_new_uint64(a->value_default));
+	if (hv_attr_limit(ops, a->type, &l)) {
+		json_object_object_add(o, "supported", json_object_new_boolean(0));
+		return o;
+	}
+	if (a->kind == HV_SET || a->kind == HV_CHOICE) {
+		json_object_object_add(o, "values", set_bits(a, &l));
+		return o;
+	}
+	json_object_object_add(o, "min", json_object_new_uint64(l.min));
+	json_object_object_add(o, "max", json_object_new_uint64(l.max));
+	return o;
+}
+
+static struct json_object *all_attrs(const struct hv_ops *ops)
+{
+	struct json_object *o = json_object_new_object();
+	const struct hv_attr_info *a;
+
+	for (unsigned i = 0; (a = hv_attr_at(i)); i++)
+		json_object_object_add(o, a->name, attr_facts(ops, a));
+	return o;
+}
+
+static struct json_object *all_caps(const struct hv_ops *ops)
+{
+	static const uint32_t ids[] = {
+#define CAP(id, ...) id,
+#include <vmm/cap.def>
+	};
+	struct json_object *o = json_object_new_object();
+
+	for (unsigned i = 0; i < ARRAY_SIZE(ids); i++)
+		json_object_object_add(o, hv_cap_name(ids[i]), json_object_new_int(hv_cap(ops, NULL, ids[i])));
+	return o;
+}
+
+static const char *reg_name(uint64_t id)
+{
+	static const struct { uint64_t id; const char *name; } names[] = {
+#define REG(NAME, enc, id, ...) { id, #NAME },
+#include <vmm/regs.def>
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
+		if (names[i].id == id)
+			return names[i].name;
+	return NULL;
+}
+
+static void add_feature(struct json_object *o, struct hv_vm *vm, struct hv_vcpu *vcpu, const struct hv_reg *r)
+{
+	const char *name = reg_name(r->id);
+	uint64_t value = 0;
+	char id[24];
+
+	if (r->kind == HV_REG_PLAIN || hv_reg_bytes(r->id) > 8 || hv_reg_get(vm, vcpu, r->id, &value))
+		return;
+	snprintf(id, sizeof(id), "0x%" PRIx64, r->id);
+	json_object_object_add(o, name ? name : id, text_object("0x%016" PRIx64, value));
+}
+
+static void add_features_of(struct json_object *o, struct hv_vm *vm, struct hv_vcpu *vcpu)
+{
+	struct hv_reg regs[1024];
+	unsigned count = ARRAY_SIZE(regs);
+
+	if (hv_reg_list(vm, vcpu, regs, &count))
+		return;
+	for (unsigned i = 0; i < count; i++)
+		add_feature(o, vm, vcpu, &regs[i]);
+}
+
+/* Feature registers exist in a VM only, so make the smallest there is. */
+static struct json_object *all_features(const struct hv_ops *ops)
+{
+	struct json_object *o = json_object_new_object();
+	struct hv_env env = { mem_new(), bus_new(), loop_new() };
+	struct hv_vcpu *vcpu;
+	struct hv_vm *vm;
+
+	if (env.mem && env.bus && env.loop && !hv_create_vm2(ops, &env, NULL, &vm)) {
+		if (!hv_finish(vm) && !hv_vcpu_create(vm, 0, &vcpu) && !hv_vcpu_finalize(vcpu)) {
+			add_features_of(o, vm, NULL);
+			add_features_of(o, vm, vcpu);
+		}
+		hv_destroy(vm);
+	}
+	loop_free(env.loop);
+	bus_free(env.bus);
+	mem_free(env.mem);
+	return o;
+}
+
+static struct json_object *backend_facts(const struct hv_ops *ops)
+{
+	struct json_object *o = json_object_new_object();
+	char why[160] = "";
+	bool available = !ops->available(why, sizeof(why));
+
+	json_object_object_add(o, "name", json_object_new_string(ops->name));
+	json_object_object_add(o, "help", json_object_new_string(ops->help));
+	json_object_object_add(o, "available", json_object_new_boolean(available));
+	if (!available) {
+		json_object_object_add(o, "why", json_object_new_string(why));
+		return o;
+	}
+	json_object_object_add(o, "attributes", all_attrs(ops));
+	json_object_object_add(o, "capabilities", all_caps(ops));
+	json_object_object_add(o, "features", all_features(ops));
+	return o;
+}
+
+static struct json_object *all_devices(void)
+{
+	struct json_object *list = json_object_new_array();
+	const struct device_type *t;
+
+	for (unsigned i = 0; (t = device_type_at(i)); i++) {
+		struct json_object *o = json_object_new_object();
+
+		json_object_object_add(o, "name", json_object_new_string(t->name));
+		json_object_object_add(o, "help", json_object_new_string(t->help));
+		json_object_object_add(o, "board", json_object_new_boolean(t->on_board));
+		json_object_array_add(list, o);
+	}
+	return list;
+}
+
+static struct json_object *all_facts(const struct caps *c)
+{
+	struct json_object *o = json_object_new_object(), *list = json_object_new_array();
+	const struct hv_ops *ops;
+
+	for (unsigned i = 0; (ops = hv_backend_at(i)); i++)
+		if (!c->hv || !strcmp(c->hv, ops->name))
+			json_object_array_add(list, backend_facts(ops));
+	json_object_object_add(o, "hypervisors", list);
+	json_object_object_add(o, "devices", all_devices());
+	return o;
+}
+
+/* ---- Text ---- */
+
+static const char *string_of(struct json_object *o, const char *key)
+{
+	return json_object_get_string(json_object_object_get(o, key));
+}
+
+static void print_attr(const char *name, struct json_object *a)
+{
+	struct json_object *values = json_object_object_get(a, "values");
+
+	printf("    %-18s", name);
+	if (values) {
+		for (size_t i = 0; i < json_object_array_length(values); i++)
+			printf("%s%s", i ? ", " : "", json_object_get_string(json_object_array_get_idx(values, i)));
+		printf("%s\n", json_object_array_length(values) ? "" : "none");
+	} else if (json_object_object_get(a, "max")) {
+		printf("%s to %s, default %s\n", string_of(a, "min"), string_of(a, "max"), string_of(a, "default"));
+	} else {
+		puts("not known");
+	}
+}
+
+static void print_backend(struct json_object *b)
+{
+	printf("hypervisor %s: %s\n", string_of(b, "name"), string_of(b, "help"));
+	if (!json_object_get_boolean(json_object_object_get(b, "available"))) {
+		printf("  not available: %s\n", string_of(b, "why"));
+		return;
+	}
+	puts("  attributes:");
+	json_object_object_foreach(json_object_object_get(b, "attributes"), attr, a)
+		print_attr(attr, a);
+	puts("  capabilities:");
+	json_object_object_foreach(json_object_object_get(b, "capabilities"), cap, v)
+		printf("    %-18s%s\n", cap, json_object_get_string(v));
+	puts("  features, all on until restricted:");
+	json_object_object_foreach(json_object_object_get(b, "features"), reg, f)
+		printf("    %-18s%s\n", reg, json_object_get_string(f));
+}
+
+static void print_text(struct json_object *facts)
+{
+	struct json_object *list = json_object_object_get(facts, "hypervisors");
+
+	for (size_t i = 0; i < json_object_array_length(list); i++)
+		print_backend(json_object_array_get_idx(list, i));
+	puts("devices:");
+	list = json_object_object_get(facts, "devices");
+	for (size_t i = 0; i < json_object_array_length(list); i++) {
+		struct json_object *d = json_object_array_get_idx(list, i);
+
+		printf("    %-18s%s\n", string_of(d, "name"), string_of(d, "help"));
+	}
+}
+
+static int cmd_caps(int argc, char **argv)
+{
+	struct caps c = { 0 };
+	const struct hv_ops *ops;
+	struct json_object *facts;
+
+	if (opt_parse(&set, argc, argv, &c))
+		return PROC_USAGE;
+	if (c.hv && !strcmp(c.hv, "auto") && !hv_backend_find(NULL, &ops))
+		c.hv = ops->name;
+	if (c.hv && hv_backend_find(c.hv, &ops) == -ENOENT)
+		return PROC_USAGE;
+	facts = all_facts(&c);
+	if (c.json)
+		puts(json_object_to_json_string_ext(facts, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
+	else
+		print_text(facts);
+	json_object_put(facts);
+	return PROC_POWEROFF;
+}
+
+COMMAND(caps, "print what this host can do", cmd_caps);
