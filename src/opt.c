@@ -16,6 +16,7 @@
 #include <vmm/opt.h>
 
 #define KEY_FIRST 1000          /* not a character: no short options */
+#define KEY_HELP 999
 #define ROWS_MAX 64
 
 struct parse {
@@ -213,6 +214,8 @@ static int parse_row(const struct opt *o, const char *text, void *dest)
 	case OPT_STRING:
 		if (!text[0])
 			return log_err(-EINVAL, "--%s: its %s is empty; give one or leave the option out", o->name, o->arg);
+		/* fall through */
+	case OPT_TEXT:
 		*(const char **)dest = text;
 		return 0;
 	case OPT_LIST:
@@ -271,8 +274,8 @@ static void explain(const struct parse *p, const struct argp_state *state)
 		return;
 	}
 	near = opt_nearest(name, names, count);
-	log_err(0, "--%s: no such option; %s%s%s see %s --help", name, near ? "did you mean --" : "", near ? near : "",
-		near ? "?" : "", state->argv[0]);
+	log_err(0, "--%s: no such option; %s%s%ssee %s --help", name, near ? "did you mean --" : "", near ? near : "",
+		near ? "? " : "", state->argv[0]);
 }
 
 static error_t on_key(int key, char *text, struct argp_state *state)
@@ -281,6 +284,9 @@ static error_t on_key(int key, char *text, struct argp_state *state)
 	int err;
 
 	switch (key) {
+	case KEY_HELP:
+		argp_help(state->root_argp, stdout, ARGP_HELP_STD_HELP & ~(unsigned)ARGP_HELP_EXIT_OK, state->name);
+		exit(0);
 	case ARGP_KEY_ARG:
 		if (!p->set->args || ((struct opt_list *)(void *)(p->dest + p->set->args_offset))->count == p->set->args_max)
 			err = log_err(-EINVAL, "%s: one argument too many; see %s --help", text, state->argv[0]);
@@ -327,15 +333,16 @@ static void fill_argp(const struct opt_set *set, struct argp_option *a)
 
 int opt_parse(const struct opt_set *set, int argc, char **argv, void *dest)
 {
-	struct argp_option options[ROWS_MAX + 1] = { 0 };
+	struct argp_option options[ROWS_MAX + 2] = { 0 };
 	struct argp argp = { options, on_key, set->args, set->doc, NULL, NULL, NULL };
 	struct parse p = { .set = set, .dest = dest };
 
 	if (set->count > ROWS_MAX)
 		return log_err(-E2BIG, "%s: more than %d options", argv[0], ROWS_MAX);
 	fill_argp(set, options);
-	/* --help still prints to stdout and exits with 0. */
-	return argp_parse(&argp, argc, argv, ARGP_NO_ERRS, NULL, &p) ? -EINVAL : 0;
+	options[set->count] = (struct argp_option){ .name = "help", .key = KEY_HELP, .doc = "print this", .group = -1 };
+	/* NO_ERRS silences argp's own --help, too. */
+	return argp_parse(&argp, argc, argv, ARGP_NO_ERRS | ARGP_NO_HELP, NULL, &p) ? -EINVAL : 0;
 }
 
 /* ---- Suggestions ---- */

@@ -15,7 +15,8 @@
 
 enum opt_kind {
 	OPT_GROUP,              /* no option: a heading in --help; name is NULL, help its text */
-	OPT_STRING,             /* const char *: into argv */
+	OPT_STRING,             /* const char *: into argv; not empty */
+	OPT_TEXT,               /* the same, may be empty */
 	OPT_LIST,               /* struct opt_list: may be given many times */
 	OPT_FLAG,               /* bool: no argument */
 	OPT_SIZE,               /* uint64_t bytes: 512M, 1G, 64K; a bare number is MiB */

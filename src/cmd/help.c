@@ -128,8 +128,8 @@ static int suggest(const char *word)
 	for (unsigned i = 0; count < ARRAY_SIZE(names) && (c = command_at(i)); i++)
 		names[count++] = c->name;
 	near = opt_nearest(word, names, count);
-	log_err(0, "help %s: no such table or command;%s%s%s see vmm --help", word, near ? " did you mean " : "",
-		near ? near : "", near ? "?" : "");
+	log_err(0, "help %s: no such table or command; %s%s%ssee vmm --help", word, near ? "did you mean " : "",
+		near ? near : "", near ? "? " : "");
 	return PROC_USAGE;
 }
 

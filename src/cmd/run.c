@@ -33,7 +33,7 @@ static const struct opt rows[] = {
 	GROUP("What runs:"),
 	OPT("kernel", "FILE", "arm64 Image (also gzip, zstd, lz4, xz, EFI zboot) or ELF; the same as KERNEL", STRING, kernel),
 	OPT("initrd", "FILE", "initial RAM disk or initramfs", STRING, vm.initrd),
-	OPT("cmdline", "TEXT", "the kernel's command line, as it is (console=ttyAMA0 earlycon)", STRING, vm.cmdline),
+	OPT("cmdline", "TEXT", "the kernel's command line, as it is (console=ttyAMA0 earlycon)", TEXT, vm.cmdline),
 	OPT("dtb", "FILE", "use this device tree instead of our own", STRING, vm.dtb),
 	OPT("dump-dtb", "FILE", "write the device tree and stop", STRING, vm.dump_dtb),
 
