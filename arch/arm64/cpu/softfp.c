@@ -566,11 +566,21 @@ static enum order order(struct num a, struct num b)
 	return EQUAL;
 }
 
+/* For zero and normal numbers, which raise nothing when compared. */
+static enum order host_order(double a, double b) { return a < b ? LESS : a == b ? EQUAL : GREATER; }
+
 static enum order compare(struct fp_env *e, const struct format *f, uint64_t a, uint64_t b, bool signal)
 {
-	struct num x = unpack(e, f, a), y = unpack(e, f, b);
-	enum order o = order(x, y);
+	struct num x, y;
+	enum order o;
 
+	if (f == &formats[FP_D] && host_d(a) && host_d(b))
+		return host_order(as_double(a), as_double(b));
+	if (f == &formats[FP_S] && host_s(a) && host_s(b))
+		return host_order((double)as_float(a), (double)as_float(b));
+	x = unpack(e, f, a);
+	y = unpack(e, f, b);
+	o = order(x, y);
 	if (o == UNORDERED && (signal || x.cls == SIGNALLING || y.cls == SIGNALLING))
 		e->sr |= FPSR_IOC;
 	return o;
