@@ -256,6 +256,11 @@ static double as_double(uint64_t a) { double x; memcpy(&x, &a, sizeof(x)); retur
 static uint32_t of_float(float x) { uint32_t a; memcpy(&a, &x, sizeof(a)); return a; }
 static uint64_t of_double(double x) { uint64_t a; memcpy(&a, &x, sizeof(a)); return a; }
 
+/* What the operands a, b, c of an operation in format f must be; ok is host_s or host_d. */
+#define OPERANDS(ok) (ok(a) && ok(b))
+#define THREE(ok)    (ok(a) && ok(b) && ok(c))
+#define POSITIVE(ok) (ok(a) && !(a >> (fp_bits(f) - 1)))
+
 /* Returns from the calling operation with what the host computes for @expr, if that is safe. */
 #define HOST_SHORTCUT(e, f, operands_ok, result_s, result_d) do { \
 	if (host_ok(e) && (f) == FP_D && operands_ok(host_d)) { \
@@ -306,7 +311,6 @@ uint64_t fp_add(struct fp_env *e, enum fp_format f, uint64_t a, uint64_t b)
 {
 	const struct format *t = &formats[f];
 
-#define OPERANDS(ok) (ok(a) && ok(b))
 	HOST_SHORTCUT(e, f, OPERANDS, as_float(a) + as_float(b), as_double(a) + as_double(b));
 	return add(e, t, FPCR_RMODE(e->cr), unpack(e, t, a), unpack(e, t, b));
 }
@@ -415,7 +419,6 @@ uint64_t fp_sqrt(struct fp_env *e, enum fp_format f, uint64_t a)
 	const struct format *t = &formats[f];
 	struct num x;
 
-#define POSITIVE(ok) (ok(a) && !(a >> (fp_bits(f) - 1)))
 	HOST_SHORTCUT(e, f, POSITIVE, sqrtf(as_float(a)), sqrt(as_double(a)));
 	x = unpack(e, t, a);
 	if (is_nan(x))
@@ -489,7 +492,6 @@ uint64_t fp_muladd(struct fp_env *e, enum fp_format f, uint64_t c, uint64_t a, u
 	const struct format *t = &formats[f];
 	struct num z;
 
-#define THREE(ok) (ok(a) && ok(b) && ok(c))
 	HOST_SHORTCUT(e, f, THREE, fmaf(as_float(a), as_float(b), as_float(c)),
 		      fma(as_double(a), as_double(b), as_double(c)));
 	z = unpack(e, t, c);
