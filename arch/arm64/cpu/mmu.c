@@ -517,9 +517,10 @@ void mmu_inv_asid(struct cpu *c, uint16_t asid)
 		if (c->ctxs[0].ng_code)
 			jc_flush(&c->ctxs[0]);
 	}
-	for (struct xlat *e = m->tlb[0]; e != m->tlb[TLB2_SETS]; e++)
-		if (e->shift && e->asid == asid && !(e->attr & ATTR_GLOBAL))
-			e->shift = 0;
+	for (unsigned set = 0; set < TLB2_SETS; set++)
+		for (struct xlat *e = m->tlb[set]; e < m->tlb[set] + TLB2_WAYS; e++)
+			if (e->shift && e->asid == asid && !(e->attr & ATTR_GLOBAL))
+				e->shift = 0;
 }
 
 static void jc_purge_page(struct mmu_ctx *m, uint64_t va)
