@@ -100,6 +100,7 @@ FAKE enum exec mmu_dc(struct cpu *c, const struct insn *i) { (void)i; return oth
 FAKE enum exec mmu_ic(struct cpu *c, const struct insn *i) { (void)i; return other(c, "mmu_ic"); }
 FAKE enum exec mmu_at(struct cpu *c, const struct insn *i) { (void)i; return other(c, "mmu_at"); }
 FAKE enum exec mmu_tlbi(struct cpu *c, const struct insn *i) { (void)i; return other(c, "mmu_tlbi"); }
+FAKE bool mmu_pc_guarded(struct cpu *c) { (void)c; return false; }
 FAKE void mmu_dsb(struct cpu *c) { (void)c; }
 FAKE void mmu_drain_ring(struct cpu *c) { (void)c; }
 FAKE void mmu_regime_changed(struct cpu *c) { (void)c; }

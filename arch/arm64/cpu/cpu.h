@@ -416,6 +416,6 @@ void cpu_reset(struct cpu *c);                  /* warm reset state: EL1h, DAIF 
 
 /* ---- Hypercalls (smccc.c) ---- */
 
-enum exec smccc_call(struct cpu *c);            /* HVC #0: x0 function id; result in x0..x3; pc is behind the HVC already. May EXEC_LEAVE with c->exit filled */
+enum exec smccc_call(struct cpu *c);            /* HVC #0: x0 function id; result in x0..x3, EXEC_NEXT. May EXEC_LEAVE with c->exit filled; pc is then behind the HVC */
 
 #endif

@@ -22,13 +22,7 @@ enum exec exec_brk(struct cpu *c, const struct insn *i) { return exc_sync(c, EC_
 /* There is no EL2, so HVC is UNDEFINED; HVC #0 of EL1 is nevertheless the way to PSCI, as on KVM. */
 enum exec exec_hvc(struct cpu *c, const struct insn *i)
 {
-	enum exec r;
-
-	if (c->el == 0 || i->imm != 0)
-		return exc_undefined(c);
-	c->pc += 4;
-	r = smccc_call(c);
-	return r == EXEC_NEXT ? EXEC_JUMP : r;
+	return c->el == 0 || i->imm != 0 ? exc_undefined(c) : smccc_call(c);
 }
 
 /* ---- Hints ---- */
