@@ -1,62 +1,33 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <stdlib.h>
-#include <string.h>
 #include <vmm/bus.h>
 #include <vmm/loop.h>
-#include <vmm/regs.h>
+#include <vmm/mem.h>
 
 #include "soc.h"
 
-static const uint64_t reset_values[SYS_COUNT] = {
-#define REG(NAME, enc, id, scope, gdb, access, el0, feat, reset, mask, read, write, flags) [SYS_##NAME] = reset,
-#include <vmm/regs.def>
-};
-
-static struct cpu *fake_cpu(struct soc *s, unsigned id)
-{
-	struct cpu *c = aligned_alloc(64, align_up(sizeof(*c), 64));
-
-	assert_non_null(c);
-	memset(c, 0, sizeof(*c));
-	c->id = id;
-	c->soc = s;
-	c->exit = calloc(1, sizeof(*c->exit));
-	pthread_mutex_init(&c->sleep_lock, NULL);
-	pthread_cond_init(&c->sleep_cond, NULL);
-	atomic_store(&c->power, id ? POWER_OFF : POWER_ON);
-	return c;
-}
-
 struct soc *fake_soc(unsigned cpus)
 {
-	struct soc *s = calloc(1, sizeof(*s));
+	const struct soc_config cfg = { .vcpu_count = cpus, .ipa_bits = 40, .spi_count = 64 };
+	const struct hv_env env = { .mem = mem_new(), .bus = bus_new(), .loop = loop_new() };
+	struct soc *s;
 
-	assert_non_null(s);
-	s->cfg.vcpu_count = cpus;
-	s->cfg.spi_count = 64;
-	s->env.bus = bus_new();
-	s->env.loop = loop_new();
-	memcpy(s->sys, reset_values, sizeof(s->sys));
-	s->cpus = calloc(cpus, sizeof(*s->cpus));
+	assert_int_equal(soc_create(&cfg, &env, &s), 0);
 	for (unsigned id = 0; id < cpus; id++)
-		s->cpus[id] = fake_cpu(s, id);
-	assert_int_equal(gic_init(s), 0);
-	assert_int_equal(timer_init(s), 0);
+		s->cpus[id]->exit = calloc(1, sizeof(*s->cpus[id]->exit));      /* cpu_run would lend one */
 	return s;
 }
 
 void fake_soc_free(struct soc *s)
 {
-	timer_destroy(s);
-	gic_destroy(s);
-	for (unsigned id = 0; id < s->cfg.vcpu_count; id++) {
+	struct hv_env env = s->env;
+
+	for (unsigned id = 0; id < s->cfg.vcpu_count; id++)
 		free(s->cpus[id]->exit);
-		free(s->cpus[id]);
-	}
-	free(s->cpus);
-	bus_free(s->env.bus);
-	loop_free(s->env.loop);
-	free(s);
+	soc_destroy(s);
+	bus_free(env.bus);
+	loop_free(env.loop);
+	mem_free(env.mem);
 }
 
 uint64_t soc_mmio_read(struct soc *s, uint64_t addr, unsigned size)

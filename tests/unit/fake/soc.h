@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A soc with real GIC, timers, bus and loop but cpus that never run: what the
- * tests of arch/arm64's devices and hypercalls need. Also what cmocka.h wants
- * included before it.
+ * A soc without memory whose cpus never run: what the tests of arch/arm64's
+ * devices and hypercalls need. Also what cmocka.h wants included before it.
  */
 #ifndef FAKE_SOC_H
 #define FAKE_SOC_H
@@ -16,7 +15,7 @@
 #include <vmm/bus.h>
 #include "arch/arm64/cpu/cpu.h"
 
-/* @cpus vCPUs, the first one powered on; 64 SPIs; firmware registers at their reset values. */
+/* @cpus vCPUs, the first one powered on; 64 SPIs. */
 struct soc *fake_soc(unsigned cpus);
 void fake_soc_free(struct soc *s);
 

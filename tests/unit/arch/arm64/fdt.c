@@ -40,12 +40,12 @@ static void *tree_of(unsigned cpus)
 static uint64_t reg_at(const void *fdt, const char *path, unsigned index)
 {
 	int len, node = fdt_path_offset(fdt, path);
-	const fdt64_t *reg;
+	const char *reg;
 
 	assert_true(node >= 0);
 	reg = fdt_getprop(fdt, node, "reg", &len);
 	assert_true(len >= (int)(8 * (index + 1)));
-	return fdt64_to_cpu(reg[index]);
+	return fdt64_ld((const void *)(reg + 8 * index));       /* properties are 4-byte aligned only */
 }
 
 static void cpus_are_named_by_affinity_and_started_by_psci(void **state)

@@ -207,9 +207,9 @@ static void cpu_suspend_waits_like_wfi_and_returns_success(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(states); i++) {
-		c->waiting = false;
+		c->waiting = WAIT_NONE;
 		assert_int_equal(call(c, PSCI_CPU_SUSPEND_64, states[i], 0x1234, 5), EXEC_LEAVE);
-		assert_true(c->waiting);
+		assert_int_equal(c->waiting, WAIT_WFI);
 		assert_int_equal(c->x[0], PSCI_SUCCESS);
 		assert_int_equal(c->pc, PC + 4);
 	}

@@ -443,6 +443,48 @@ static void warm_reset_closes_the_cpu_interface_and_keeps_what_is_pending(void *
 	fake_soc_free(s);
 }
 
+struct sender { struct cpu *cpu; pthread_barrier_t *barrier; unsigned rounds; };
+
+static void *send_sgis(void *opaque)
+{
+	struct sender *r = opaque;
+
+	for (unsigned i = 0; i < r->rounds; i++) {
+		pthread_barrier_wait(r->barrier);
+		ICC_WRITE(r->cpu, sgi1r, sgi1r(0, 1, 5));
+		pthread_barrier_wait(r->barrier);
+	}
+	return NULL;
+}
+
+/* The PMR write that takes no lock races with an interrupt becoming pending. */
+static void no_interrupt_is_lost_when_pmr_opens_at_the_same_moment(void **state)
+{
+	struct soc *s = ready(2);
+	struct cpu *c = s->cpus[0];
+	pthread_barrier_t barrier;
+	struct sender r = { s->cpus[1], &barrier, 3000 };
+	pthread_t thread;
+
+	(void)state;
+	pthread_barrier_init(&barrier, NULL, 2);
+	assert_int_equal(pthread_create(&thread, NULL, send_sgis, &r), 0);
+	for (unsigned i = 0; i < r.rounds; i++) {
+		ICC_WRITE(c, pmr, 0x80);
+		pthread_barrier_wait(&barrier);
+		for (volatile unsigned k = 0; k < i % 64; k++)
+			;
+		ICC_WRITE(c, pmr, 0xf0);
+		pthread_barrier_wait(&barrier);
+		assert_int_equal(signal_of(c), SIGNAL_IRQ);
+		assert_int_equal(ICC_READ(c, iar1), 5);
+		ICC_WRITE(c, eoir1, 5);
+	}
+	pthread_join(thread, NULL);
+	pthread_barrier_destroy(&barrier);
+	fake_soc_free(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -465,6 +507,7 @@ int main(void)
 		cmocka_unit_test(sgi_target_lists_name_cpus_by_affinity),
 		cmocka_unit_test(irm_sends_an_sgi_to_all_but_self),
 		cmocka_unit_test(sgi0r_and_asgi1r_reach_group_0_only),
+		cmocka_unit_test(no_interrupt_is_lost_when_pmr_opens_at_the_same_moment),
 		cmocka_unit_test(warm_reset_closes_the_cpu_interface_and_keeps_what_is_pending),
 	};
 

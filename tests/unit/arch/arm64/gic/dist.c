@@ -272,11 +272,13 @@ static void all_988_spis_can_be_had(void **state)
 	struct cpu *c = s->cpus[0];
 
 	(void)state;
+	timer_destroy(s);
 	gic_destroy(s);
 	bus_free(s->env.bus);
 	s->env.bus = bus_new();
 	s->cfg.spi_count = 992;                 /* the special INTIDs stay special */
 	assert_int_equal(gic_init(s), 0);
+	assert_int_equal(timer_init(s), 0);
 	assert_int_equal(soc_mmio_read(s, GICD(GICD_TYPER), 4) & 0x1f, 31);
 	soc_mmio_write(s, GICD(GICD_CTLR), 4, GICD_CTLR_GRP1);
 	soc_mmio_write(s, GICD(GICD_IGROUPR + 4 * 31), 4, UINT32_MAX);
