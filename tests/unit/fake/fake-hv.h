@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A hypervisor without a CPU: limits, capabilities and registers are what the
+ * test says, so that rules of hv.c can be tried which the software hypervisor
+ * cannot show. Registers: two bitmaps, a version, data of several sizes; one
+ * VM register nobody has heard of; and one of no known scope.
+ */
+#ifndef FAKE_HV_H
+#define FAKE_HV_H
+
+#include <vmm/hv.h>
+
+#define FAKE_BITMAP     UINT64_C(0x6030000000160000)
+#define FAKE_BITMAP2    UINT64_C(0x6030000000160001)
+#define FAKE_VERSION    UINT64_C(0x6030000000140000)    /* as PSCI_VERSION in regs.def */
+#define FAKE_VM_DUMMY   UINT64_C(0x60300000001f7777)    /* in no table but the fake's */
+#define FAKE_X0         UINT64_C(0x6030000000100000)
+#define FAKE_BIG        UINT64_C(0x6080000000150000)    /* 256 bytes */
+#define FAKE_STRANGE    UINT64_C(0x60300000001e0001)    /* scope unknown to everybody */
+
+struct fake_reg {
+	uint64_t id;
+	enum hv_scope scope;
+	enum hv_reg_kind kind;
+	uint64_t reset;
+};
+
+/* What the next VM is like; fake_reset() puts everything back. */
+struct fake_hv {
+	uint64_t caps;                  /* bit per id; all but CORE_API_STABLE... which it claims, too */
+	uint64_t ipa_max, vcpu_max;
+	uint64_t sve_vls, gics;
+	bool has_pmu;                   /* otherwise the attribute is absent */
+	uint64_t extra_bitmap_bits;     /* a newer build's features */
+	bool no_strange, no_dummy;      /* an older build's register list */
+	int finish_error;
+	/* What has happened. */
+	unsigned vms, vcpus, creates, vm_reg_gets, vm_reg_sets, runs;
+	struct hv_mem last_mem;
+};
+
+extern struct fake_hv fake;
+extern const struct hv_ops fake_ops;            /* every operation */
+extern const struct hv_ops fake_bare_ops;       /* the optional ones are NULL; claims all capabilities */
+
+void fake_reset(void);
+
+#endif
