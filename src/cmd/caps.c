@@ -226,7 +226,7 @@ static void print_attr(const char *name, struct json_object *a)
 {
 	struct json_object *values = json_object_object_get(a, "values");
 
-	printf("    %-18s", name);
+	printf("    %-24s", name);
 	if (values) {
 		for (size_t i = 0; i < json_object_array_length(values); i++)
 			printf("%s%s", i ? ", " : "", json_object_get_string(json_object_array_get_idx(values, i)));
@@ -250,10 +250,10 @@ static void print_backend(struct json_object *b)
 		print_attr(attr, a);
 	puts("  capabilities:");
 	json_object_object_foreach(json_object_object_get(b, "capabilities"), cap, v)
-		printf("    %-18s%s\n", cap, json_object_get_string(v));
+		printf("    %-24s%s\n", cap, json_object_get_string(v));
 	puts("  features, all on until restricted:");
 	json_object_object_foreach(json_object_object_get(b, "features"), reg, f)
-		printf("    %-18s%s\n", reg, json_object_get_string(f));
+		printf("    %-24s%s\n", reg, json_object_get_string(f));
 }
 
 static void print_text(struct json_object *facts)

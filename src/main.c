@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <vmm/cmd.h>
+#include <vmm/log.h>
+#include <vmm/opt.h>
+
+static const char *nearest_command(const char *name)
+{
+	const char *names[32];
+	unsigned count = 0;
+
+	for (const struct command *c; count < 32 && (c = command_at(count)); count++)
+		names[count] = c->name;
+	return opt_nearest(name, names, count);
+}
+
+int main(int argc, char **argv)
+{
+	const char *name = argc > 1 ? argv[1] : "help";
+	const struct command *c;
+	char program[64];
+
+	if (!strcmp(name, "--help") || !strcmp(name, "-h"))
+		name = "help";
+	if (!strcmp(name, "--version"))
+		name = "version";
+	c = command_find(name);
+	if (!c) {
+		const char *near = nearest_command(name);
+
+		log_err(0, "%s: no such command; %s%s%ssee vmm --help", name, near ? "did you mean " : "",
+			near ? near : "", near ? "? " : "");
+		return PROC_USAGE;
+	}
+	snprintf(program, sizeof(program), "vmm %s", c->name);
+	if (argc < 2)
+		return c->run(1, (char *[]){ program, NULL });
+	argv[1] = program;
+	return c->run(argc - 1, argv + 1);
+}
