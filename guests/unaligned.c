@@ -54,8 +54,8 @@ ACCESS(ldr_q, ".inst 0x3dc00000")               /* ldr q0, [x0] */
 ACCESS(str_q, ".inst 0x3d800000")               /* str q0, [x0] */
 ACCESS(ldp_q, ".inst 0xad400400")               /* ldp q0, q1, [x0] */
 ACCESS(stp_q, ".inst 0xad000400")               /* stp q0, q1, [x0] */
-ACCESS(st1x4, ".inst 0x4c002000")               /* st1 {v0.16b-v3.16b}, [x0] */
-ACCESS(ld4, ".inst 0x4c400000")                 /* ld4 {v0.16b-v3.16b}, [x0] */
+ACCESS(st1x4, ".inst 0x4c002c00")               /* st1 {v0.2d-v3.2d}, [x0]: alignment is that of an element */
+ACCESS(ld4, ".inst 0x4c400c00")                 /* ld4 {v0.2d-v3.2d}, [x0] */
 
 static const struct access {
 	const char *name;
