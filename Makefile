@@ -31,7 +31,7 @@ CFLAGS_release := -O2
 CFLAGS_debug := -O0
 CFLAGS_asan := -O1 -fsanitize=address -fno-omit-frame-pointer
 CFLAGS_ubsan := -O1 -fsanitize=undefined -fno-sanitize-recover=undefined
-CFLAGS_tsan := -O1 -fsanitize=thread
+CFLAGS_tsan := -O1 -fsanitize=thread -Wno-tsan
 ifeq ($(MODE),fuzz)
 CC := clang
 endif
