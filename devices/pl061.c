@@ -144,6 +144,7 @@ static void pl061_fdt(struct device *d, struct dt *t)
 	dt_u32(t, "#gpio-cells", 2);
 	dt_flag(t, "interrupt-controller");
 	dt_u32(t, "#interrupt-cells", 2);
+	dt_u32(t, "#address-cells", 0);
 	dt_u32(t, "phandle", phandle);
 	dt_end(t);
 
