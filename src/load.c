@@ -93,10 +93,14 @@ static bool is_text(const uint8_t *p, size_t len)
 }
 
 static const struct kind_row packed_row = { .kind = KIND_PACKED, .what = "compressed" };
-static const struct kind_row html_row = { .kind = KIND_WRONG, .what = "a web page (HTML), not a kernel; was the download refused?" };
+static const struct kind_row html_row = {
+	.kind = KIND_WRONG, .what = "a web page (HTML), not a kernel; was the download refused?"
+};
 static const struct kind_row text_row = { .kind = KIND_WRONG, .what = "a text file, not a kernel" };
 static const struct kind_row empty_row = { .kind = KIND_WRONG, .what = "empty" };
-static const struct kind_row short_row = { .kind = KIND_WRONG, .what = "shorter than any kernel's header (64 bytes); truncated?" };
+static const struct kind_row short_row = {
+	.kind = KIND_WRONG, .what = "shorter than any kernel's header (64 bytes); truncated?"
+};
 static const struct kind_row unknown_row = {
 	.kind = KIND_WRONG, .what = "no kernel that vmm knows (Image, also gzip, zstd, lz4, xz; EFI zboot; ELF)"
 };

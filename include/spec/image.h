@@ -10,13 +10,17 @@
 #ifndef SPEC_IMAGE_H
 #define SPEC_IMAGE_H
 
-#include <stdint.h>
-
 #define IMAGE_MAGIC             "ARM\x64"
 #define IMAGE_MAGIC_OFFSET      56
-#define IMAGE_FLAG_BIG_ENDIAN   UINT64_C(1)
-#define IMAGE_ALIGN             UINT64_C(0x200000)
-#define IMAGE_OLD_TEXT_OFFSET   UINT64_C(0x80000)       /* when image_size is 0 (before 3.17) */
+#define IMAGE_FLAG_BIG_ENDIAN   1
+#define IMAGE_ALIGN             0x200000
+#define IMAGE_OLD_TEXT_OFFSET   0x80000         /* when image_size is 0 (before 3.17) */
+#define ZBOOT_MAGIC             "zimg"
+#define ZBOOT_MAGIC_OFFSET      4
+
+#ifndef __ASSEMBLER__
+
+#include <stdint.h>
 
 struct image_header {
 	uint32_t code0, code1;
@@ -28,9 +32,6 @@ struct image_header {
 	uint32_t pe_offset;             /* of "PE\0\0", when code0 begins with "MZ" */
 };
 _Static_assert(sizeof(struct image_header) == 64, "booting.rst: the header is 64 bytes");
-
-#define ZBOOT_MAGIC             "zimg"
-#define ZBOOT_MAGIC_OFFSET      4
 
 struct zboot_header {
 	uint8_t mz[4];
@@ -56,5 +57,7 @@ struct pe_section {
 	uint32_t characteristics;
 };
 _Static_assert(sizeof(struct pe_section) == 40, "PE/COFF, section table");
+
+#endif /* __ASSEMBLER__ */
 
 #endif
