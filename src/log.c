@@ -75,6 +75,9 @@ static void write_line(enum log_level level, const char *fmt, va_list ap)
 	if (n < 0)
 		return;
 	len += (size_t)n < sizeof(line) - len - 1 ? (size_t)n : sizeof(line) - len - 2;
+	/* The console may have made the terminal raw, where a newline alone goes straight down. */
+	if (isatty(STDERR_FILENO))
+		line[len++] = '\r';
 	line[len++] = '\n';
 	while (done < len) {
 		ssize_t w = write(STDERR_FILENO, line + done, len - done);

@@ -102,7 +102,6 @@ static bool tty_raw(void)
 		return false;
 	tty.raw = tty.before;
 	cfmakeraw(&tty.raw);
-	tty.raw.c_oflag |= OPOST | ONLCR;       /* our own messages on stderr end in bare newlines */
 	tty.raw.c_cc[VMIN] = 1;
 	tty.raw.c_cc[VTIME] = 0;
 	tty_signals();
@@ -130,10 +129,10 @@ static void escape_key(struct stdio *s, uint8_t key, uint8_t *keys, size_t *len)
 		return;
 	case 'h':
 	case '?':
-		say("\n"
-		    "Ctrl-a x       leave (the guest's power is cut)\n"
-		    "Ctrl-a Ctrl-a  send one Ctrl-a (so does Ctrl-a a)\n"
-		    "Ctrl-a h       this help\n");
+		say("\r\n"
+		    "Ctrl-a x       leave (the guest's power is cut)\r\n"
+		    "Ctrl-a Ctrl-a  send one Ctrl-a (so does Ctrl-a a)\r\n"
+		    "Ctrl-a h       this help\r\n");
 		return;
 	case ESCAPE:
 	case 'a':

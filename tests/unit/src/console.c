@@ -346,7 +346,7 @@ static void expect_terminal(int slave, const struct termios *before, bool raw)
 
 	assert_int_equal(tcgetattr(slave, &now), 0);
 	if (raw)
-		assert_false(now.c_lflag & (ECHO | ICANON | ISIG));
+		assert_false(now.c_lflag & (ECHO | ICANON | ISIG) || now.c_oflag & OPOST);
 	else
 		assert_true(now.c_iflag == before->c_iflag && now.c_oflag == before->c_oflag &&
 			    now.c_lflag == before->c_lflag && now.c_cflag == before->c_cflag &&
