@@ -165,10 +165,15 @@ static volatile unsigned last_seen;
 static volatile u64 running, leave;
 static void secondary_irq(u64 arg)
 {
+	unsigned early;
+
 	(void)arg;
 	gic_init_cpu();
 	for (unsigned i = 0; i < 16; i++)
 		gic_enable(i);
+	/* What was sent to all others while this CPU was off is pending: not to be taken for a later one. */
+	while ((early = ack()) < 1020)
+		eoi(early);
 	running = running + 1;
 	dsb(sy);
 	while (!leave) {
