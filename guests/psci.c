@@ -21,10 +21,10 @@ static void record(u64 arg)
 	dsb(sy);
 }
 
-static volatile u64 racing, results[8], ready;
+static volatile u64 racing, results[8], ready[3];
 static void race(u64 me)
 {
-	ready = ready | 1ul << me;
+	ready[me] = 1;
 	while (!racing)
 		;
 	results[me] = hvc(PSCI_CPU_ON, cpu_mpidr(3), racing, 0) + 100;
@@ -82,10 +82,10 @@ void test(void)
 	for (unsigned i = 0; i < 50; i++) {
 		extern char park[];
 
-		ready = racing = 0;
+		ready[1] = ready[2] = racing = 0;
 		cpu_start(1, race, 1);
 		cpu_start(2, race, 2);
-		while (ready != 6)
+		while (!ready[1] || !ready[2])
 			;
 		racing = (u64)park;
 		cpu_wait_off(1);
