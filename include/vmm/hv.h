@@ -131,7 +131,7 @@ enum hv_scope { HV_SCOPE_VM, HV_SCOPE_VCPU, HV_SCOPE_UNKNOWN };
 enum hv_reg_kind {
 	HV_REG_PLAIN,           /* hv.c recognises features by their id */
 	HV_REG_BITMAP,          /* first read = supported; write a subset; other bits are -EINVAL */
-	HV_REG_VERSION,         /* a version, ID register or length: the backend checks the value */
+	HV_REG_LEVEL,           /* level of a specification, ID register, length: the backend checks the value */
 };
 
 struct hv_reg {

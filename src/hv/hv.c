@@ -706,7 +706,7 @@ static void classify(struct hv_reg *r)
 	if (r->kind == HV_REG_PLAIN && reg_id_class(r->id) == REG_CLASS_BITMAP)
 		r->kind = HV_REG_BITMAP;
 	else if (r->kind == HV_REG_PLAIN && row && row->feature)
-		r->kind = HV_REG_VERSION;
+		r->kind = HV_REG_LEVEL;
 	if (r->scope != HV_SCOPE_UNKNOWN)
 		return;
 	r->scope = row ? row->scope : HV_SCOPE_VCPU;

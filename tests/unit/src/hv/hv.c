@@ -1252,7 +1252,7 @@ static void G8_a_register_without_scope_gets_it_from_our_table_or_is_flagged(voi
 	seen = 0;
 	assert_int_equal(hv_reg_list(vm, NULL, regs, &count), 0);
 	for (unsigned i = 0; i < count; i++)
-		seen += regs[i].id == FAKE_VERSION && regs[i].kind == HV_REG_VERSION;
+		seen += regs[i].id == FAKE_VERSION && regs[i].kind == HV_REG_LEVEL;
 	assert_int_equal(seen, 1);
 	hv_destroy(vm);
 	free_env(&env);
