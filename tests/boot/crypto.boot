@@ -12,7 +12,7 @@ refuse alg: .*(fail|error)
 timeout 400
 ---
 expect Linux \S+ on \d+ vCPU
-expect / # |~ #
+expect ^/root # 
 run stty -echo
 run depmod
 run for m in aes-arm64 aes-ce-cipher aes-ce-blk aes-ce-ccm aes-neon-blk aes-neon-bs ghash-ce sha1-ce sha2-ce sha256-arm64 sha512-arm64 sha512-ce sha3-ce chacha-neon poly1305-neon nhpoly1305-neon crct10dif-ce polyval-ce sm3-ce sm4-ce; do modprobe $m 2>/dev/null && echo loaded $m; done; grep -c ^name /proc/crypto

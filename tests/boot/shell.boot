@@ -13,7 +13,7 @@ refuse soft lockup|rcu_sched self-detected|detected stall
 timeout 240
 ---
 expect Linux \S+ on \d+ vCPU
-expect / # |~ #
+expect ^/root # 
 run stty -echo
 run test $(grep -c ^processor /proc/cpuinfo) = $(ls -d /sys/devices/system/cpu/cpu[0-9]* | wc -l)
 run grep -q arch_timer /proc/interrupts
