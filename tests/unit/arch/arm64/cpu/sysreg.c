@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* MRS and MSR: who may, what traps, what sticks; and the host's view of the same rows. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+#include <vmm/err.h>
+
+#include "machine.h"
+
+#define MRS(enc) (0xd5300000u | ((uint32_t)(enc) & 0x7fff) << 5 | 9)    /* x9 */
+#define MSR(enc) (0xd5100000u | ((uint32_t)(enc) & 0x7fff) << 5 | 9)
+
+enum { OK = -1 };
+
+/* Executes one word; the exception class, or OK. */
+static int step(struct cpu *c, uint32_t word)
+{
+	struct insn i;
+
+	a64_decode(word, c->soc->features, false, &i);
+	c->pc = 0x40000000;
+	c->sys[SYS_ESR_EL1] = 0;
+	i.exec(c, &i);
+	return c->sys[SYS_ESR_EL1] ? (int)(c->sys[SYS_ESR_EL1] >> 26) : OK;
+}
+
+static int step_el0(struct cpu *c, uint32_t word)
+{
+	cpu_set_pstate(c, 0);
+	return step(c, word);
+}
+
+static int step_el1(struct cpu *c, uint32_t word)
+{
+	cpu_set_pstate(c, 5);
+	return step(c, word);
+}
+
+static void el1_registers_are_undefined_at_el0(void **state)
+{
+	struct machine m = machine_new(1);
+
+	(void)state;
+	m.cpu->sys[SYS_CPACR_EL1] = 3 << 20;
+	for (unsigned k = 0; k < SYS_COUNT; k++) {
+		const struct reg_row *row = &reg_rows[k];
+
+		if (!row->enc || !(m.soc->features >> row->feat & 1))
+			continue;
+		if (!(row->access & REG_R0))
+			assert_int_equal(step_el0(m.cpu, MRS(row->enc)), 0);
+		if (!(row->access & REG_W0))
+			assert_int_equal(step_el0(m.cpu, MSR(row->enc)), 0);
+		if (!(row->access & REG_R1))
+			assert_int_equal(step_el1(m.cpu, MRS(row->enc)), 0);
+		else
+			assert_int_equal(step_el1(m.cpu, MRS(row->enc)), OK);
+		if (!(row->access & REG_W1))
+			assert_int_equal(step_el1(m.cpu, MSR(row->enc)), 0);
+	}
+	machine_free(&m);
+}
+
+static void control_bits_let_el0_in(void **state)
+{
+	static const struct { unsigned enc, reg; uint64_t bit; } rows[] = {
+		{ REG_ENC(3, 3, 0, 0, 1), SYS_SCTLR_EL1, 1 << 15 },     /* CTR_EL0, UCT */
+		{ REG_ENC(3, 3, 4, 2, 1), SYS_SCTLR_EL1, 1 << 9 },      /* DAIF, UMA */
+		{ REG_ENC(3, 3, 14, 0, 2), SYS_CNTKCTL_EL1, 2 },        /* CNTVCT_EL0 */
+		{ REG_ENC(3, 3, 14, 0, 1), SYS_CNTKCTL_EL1, 1 },
+		{ REG_ENC(3, 3, 14, 3, 1), SYS_CNTKCTL_EL1, 0x100 },
+		{ REG_ENC(3, 3, 14, 2, 2), SYS_CNTKCTL_EL1, 0x200 },
+	};
+	struct machine m = machine_new(1);
+
+	(void)state;
+	for (unsigned k = 0; k < ARRAY_SIZE(rows); k++) {
+		m.cpu->sys[rows[k].reg] &= ~rows[k].bit;
+		assert_int_equal(step_el0(m.cpu, MRS(rows[k].enc)), 0x18);
+		/* ISS: Op0 21:20, Op2 19:17, Op1 16:14, CRn 13:10, Rt 9:5, CRm 4:1, read 0 */
+		assert_int_equal(m.cpu->sys[SYS_ESR_EL1] & 0x1ffffff,
+				 (rows[k].enc >> 14) << 20 | (rows[k].enc & 7) << 17 | (rows[k].enc >> 11 & 7) << 14 |
+				 (rows[k].enc >> 7 & 15) << 10 | 9 << 5 | (rows[k].enc >> 3 & 15) << 1 | 1);
+		m.cpu->sys[rows[k].reg] |= rows[k].bit;
+		assert_int_equal(step_el0(m.cpu, MRS(rows[k].enc)), OK);
+	}
+	machine_free(&m);
+}
+
+static void the_space_of_id_registers_reads_as_zero(void **state)
+{
+	struct machine m = machine_new(1);
+
+	(void)state;
+	for (unsigned crm = 1; crm < 8; crm++)
+		for (unsigned op2 = 0; op2 < 8; op2++) {
+			assert_int_equal(step_el1(m.cpu, MRS(REG_ENC(3, 0, 0, crm, op2))), OK);
+			assert_int_equal(step_el0(m.cpu, MRS(REG_ENC(3, 0, 0, crm, op2))), 0);
+			assert_int_equal(step_el1(m.cpu, MSR(REG_ENC(3, 0, 0, crm, op2))), 0);
+		}
+	m.cpu->x[9] = 1;
+	assert_int_equal(step_el1(m.cpu, MRS(REG_ENC(3, 0, 0, 3, 7))), OK);
+	assert_int_equal(m.cpu->x[9], 0);
+	assert_int_equal(step_el1(m.cpu, MRS(REG_ENC(3, 0, 0, 8, 0))), 0);
+	assert_int_equal(step_el1(m.cpu, MRS(REG_ENC(3, 3, 9, 13, 0))), 0);     /* PMCCNTR_EL0: there is no PMU */
+	machine_free(&m);
+}
+
+static void reserved_bits_do_not_stick(void **state)
+{
+	static const struct { unsigned reg, enc; uint64_t ones, zeroes; } rows[] = {
+		{ SYS_VBAR_EL1, REG_ENC(3, 0, 12, 0, 0), ~UINT64_C(0x7ff), 0 },
+		{ SYS_SCTLR_EL1, REG_ENC(3, 0, 1, 0, 0), UINT64_C(0x0000101834dddb9f), UINT64_C(0x30500980) },
+		{ SYS_CPACR_EL1, REG_ENC(3, 0, 1, 0, 2), 0x300000, 0 },
+		{ SYS_ACTLR_EL1, REG_ENC(3, 0, 1, 0, 1), 0, 0 },
+	};
+	struct machine m = machine_new(1);
+
+	(void)state;
+	for (unsigned k = 0; k < ARRAY_SIZE(rows); k++) {
+		m.cpu->x[9] = UINT64_MAX;
+		assert_int_equal(step_el1(m.cpu, MSR(rows[k].enc)), OK);
+		assert_int_equal(m.cpu->sys[rows[k].reg], rows[k].ones);
+		m.cpu->x[9] = 0;
+		assert_int_equal(step_el1(m.cpu, MSR(rows[k].enc)), OK);
+		assert_int_equal(m.cpu->sys[rows[k].reg], rows[k].zeroes);
+	}
+	machine_free(&m);
+}
+
+static void sp_el0_is_undefined_while_it_is_sp(void **state)
+{
+	struct machine m = machine_new(1);
+
+	(void)state;
+	m.cpu->sp_el[0] = 77;
+	assert_int_equal(step_el1(m.cpu, MRS(REG_ENC(3, 0, 4, 1, 0))), OK);
+	assert_int_equal(m.cpu->x[9], 77);
+	cpu_set_pstate(m.cpu, 4);
+	assert_int_equal(step(m.cpu, MRS(REG_ENC(3, 0, 4, 1, 0))), 0);
+	machine_free(&m);
+}
+
+static void the_register_list_round_trips(void **state)
+{
+	struct machine m = machine_new(2);
+	unsigned n = 0, vcpu_seen = 0;
+	struct hv_reg *regs;
+
+	(void)state;
+	assert_int_equal(cpu_reg_list(m.soc, NULL, &n), -E2BIG);
+	assert_true(n > 100);
+	regs = calloc(n, sizeof(*regs));
+	assert_int_equal(cpu_reg_list(m.soc, regs, &n), 0);
+	for (unsigned k = 0; k < n; k++) {
+		struct cpu *c = regs[k].scope == HV_SCOPE_VM ? NULL : m.cpu;
+		uint64_t v[2] = { 0, 0 };
+
+		vcpu_seen |= regs[k].scope == HV_SCOPE_VCPU;
+		assert_false(vcpu_seen && regs[k].scope == HV_SCOPE_VM);        /* G7: VM scope first */
+		for (unsigned j = 0; j < k; j++)
+			assert_true(regs[j].id != regs[k].id);
+		assert_int_equal(cpu_reg_get(m.soc, c, regs[k].id, v), 0);
+		assert_int_equal(cpu_reg_set(m.soc, c, regs[k].id, v), 0);
+	}
+	free(regs);
+	machine_free(&m);
+}
+
+static int set(struct machine *m, unsigned reg, uint64_t v)
+{
+	return cpu_reg_set(m->soc, m->cpu, reg_rows[reg].id, &v);
+}
+
+static void features_may_be_taken_away_before_the_first_run(void **state)
+{
+	struct machine m = machine_new(1);
+	uint64_t isar0 = m.soc->sys[SYS_ID_AA64ISAR0_EL1], mmfr0 = m.soc->sys[SYS_ID_AA64MMFR0_EL1];
+	uint64_t no_atomics = isar0 & ~UINT64_C(0xf00000);
+
+	(void)state;
+	assert_true(m.soc->features >> FEAT_LSE & 1);
+	assert_int_equal(set(&m, SYS_ID_AA64ISAR0_EL1, isar0 | UINT64_C(0xf00000)), -EINVAL);
+	assert_int_equal(set(&m, SYS_ID_AA64ISAR0_EL1, no_atomics), 0);
+	assert_false(m.soc->features >> FEAT_LSE & 1);
+	assert_int_equal(set(&m, SYS_ID_AA64MMFR0_EL1, mmfr0 | UINT64_C(0xf0000000)), 0);       /* TGran4 absent */
+	assert_int_equal(set(&m, SYS_ID_AA64MMFR0_EL1, mmfr0 + 1), -EINVAL);
+	assert_int_equal(set(&m, SYS_PSCI_VERSION, 0x10000), 0);
+	assert_int_equal(set(&m, SYS_PSCI_VERSION, 0x10002), -EINVAL);
+	assert_int_equal(set(&m, SYS_SMCCC_STD_BMAP, 0), 0);
+	assert_int_equal(set(&m, SYS_SMCCC_STD_BMAP, 2), -EINVAL);
+	atomic_store(&m.soc->ran, true);
+	assert_int_equal(set(&m, SYS_ID_AA64ISAR0_EL1, isar0), -EBUSY);
+	assert_int_equal(set(&m, SYS_ID_AA64ISAR0_EL1, no_atomics), 0);
+	assert_int_equal(set(&m, SYS_SMCCC_STD_BMAP, 1), -EBUSY);
+	machine_free(&m);
+}
+
+static void values_a_register_cannot_have_are_refused(void **state)
+{
+	struct machine m = machine_new(1);
+	uint64_t v = 0;
+
+	(void)state;
+	assert_int_equal(set(&m, SYS_PSTATE, 0x3c5), 0);
+	assert_int_equal(set(&m, SYS_PSTATE, 0x3c9), -EINVAL);
+	assert_int_equal(set(&m, SYS_PSTATE, 0x1d3), -EINVAL);
+	assert_int_equal(set(&m, SYS_VBAR_EL1, 0x801), -EINVAL);
+	assert_int_equal(set(&m, SYS_VBAR_EL1, 0x800), 0);
+	assert_int_equal(set(&m, SYS_MPIDR_EL1, 5), -EINVAL);
+	assert_int_equal(cpu_reg_get(m.soc, m.cpu, UINT64_C(0x6030000000139999), &v), -ENOENT);
+	assert_int_equal(cpu_reg_get(m.soc, NULL, reg_rows[SYS_X0].id, &v), -EINVAL);
+	machine_free(&m);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(el1_registers_are_undefined_at_el0),
+		cmocka_unit_test(control_bits_let_el0_in),
+		cmocka_unit_test(the_space_of_id_registers_reads_as_zero),
+		cmocka_unit_test(reserved_bits_do_not_stick),
+		cmocka_unit_test(sp_el0_is_undefined_while_it_is_sp),
+		cmocka_unit_test(the_register_list_round_trips),
+		cmocka_unit_test(features_may_be_taken_away_before_the_first_run),
+		cmocka_unit_test(values_a_register_cannot_have_are_refused),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
