@@ -114,7 +114,7 @@ static void reserved_bits_do_not_stick(void **state)
 {
 	static const struct { unsigned reg, enc; uint64_t ones, zeroes; } rows[] = {
 		{ SYS_VBAR_EL1, REG_ENC(3, 0, 12, 0, 0), ~UINT64_C(0x7ff), 0 },
-		{ SYS_SCTLR_EL1, REG_ENC(3, 0, 1, 0, 0), UINT64_C(0x0000101834dddb9f), UINT64_C(0x30500980) },
+		{ SYS_SCTLR_EL1, REG_ENC(3, 0, 1, 0, 0), UINT64_C(0x0000101834dddb9f), UINT64_C(0x30400980) },
 		{ SYS_CPACR_EL1, REG_ENC(3, 0, 1, 0, 2), 0x300000, 0 },
 		{ SYS_ACTLR_EL1, REG_ENC(3, 0, 1, 0, 1), 0, 0 },
 	};
