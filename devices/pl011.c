@@ -25,13 +25,13 @@
 
 struct pl011 {
 	uint32_t cr, lcr, ibrd, fbrd, ilpr, ifls, imsc, dmacr;
-	uint32_t latched;               /* raw interrupts that stay until ICR: TX, OE */
+	uint32_t latched; /* raw interrupts that stay until ICR: TX, OE */
 	uint8_t fifo[PL011_FIFO_DEPTH];
 	uint32_t first, count;
-	uint32_t overrun;               /* RSR.OE */
-	uint32_t last;                  /* what an empty DR reads as */
-	uint32_t line;                  /* what we drive the interrupt to */
-	uint32_t hide;                  /* looks left for which the FIFO seems empty */
+	uint32_t overrun; /* RSR.OE */
+	uint32_t last;    /* what an empty DR reads as */
+	uint32_t line;    /* what we drive the interrupt to */
+	uint32_t hide;    /* looks left for which the FIFO seems empty */
 	uint32_t hide_armed;
 };
 
@@ -85,10 +85,7 @@ static void refill(struct device *d)
 		p->fifo[(p->first + p->count++) % PL011_FIFO_DEPTH] = byte;
 }
 
-static bool tx_room(struct device *d)
-{
-	return !d->env->console || console_room(d->env->console);
-}
+static bool tx_room(struct device *d) { return !d->env->console || console_room(d->env->console); }
 
 /* ---- Registers ---- */
 
@@ -123,7 +120,7 @@ static void write_data(struct device *d, uint32_t value)
 	uint8_t byte = (uint8_t)value;
 
 	if (p->hide)
-		p->hide = HIDE_LOOKS;   /* it looked because it wants to send */
+		p->hide = HIDE_LOOKS; /* it looked because it wants to send */
 	p->latched |= PL011_INT_TX;
 	if (p->cr & PL011_CR_LBE) {
 		loop_back(p, byte);
@@ -133,7 +130,7 @@ static void write_data(struct device *d, uint32_t value)
 		return;
 	console_write(d->env->console, &byte, 1);
 	if (!console_room(d->env->console))
-		p->latched &= ~(uint32_t)PL011_INT_TX;  /* again when there is room */
+		p->latched &= ~(uint32_t)PL011_INT_TX; /* again when there is room */
 }
 
 /* No modem: always connected; in loopback our own outputs come back. */
@@ -185,18 +182,18 @@ static uint32_t pl011_read(struct device *d, unsigned reg)
 	uint32_t value = 0;
 
 	switch (reg) {
-	case PL011_DR:    value = read_data(d); break;
-	case PL011_RSR:   value = p->overrun; break;
-	case PL011_FR:    value = read_flags(d); break;
-	case PL011_ILPR:  value = p->ilpr; break;
-	case PL011_IBRD:  value = p->ibrd; break;
-	case PL011_FBRD:  value = p->fbrd; break;
+	case PL011_DR: value = read_data(d); break;
+	case PL011_RSR: value = p->overrun; break;
+	case PL011_FR: value = read_flags(d); break;
+	case PL011_ILPR: value = p->ilpr; break;
+	case PL011_IBRD: value = p->ibrd; break;
+	case PL011_FBRD: value = p->fbrd; break;
 	case PL011_LCR_H: value = p->lcr; break;
-	case PL011_CR:    value = p->cr; break;
-	case PL011_IFLS:  value = p->ifls; break;
-	case PL011_IMSC:  value = p->imsc; break;
-	case PL011_RIS:   value = raw_interrupts(p); break;
-	case PL011_MIS:   value = raw_interrupts(p) & p->imsc; break;
+	case PL011_CR: value = p->cr; break;
+	case PL011_IFLS: value = p->ifls; break;
+	case PL011_IMSC: value = p->imsc; break;
+	case PL011_RIS: value = raw_interrupts(p); break;
+	case PL011_MIS: value = raw_interrupts(p) & p->imsc; break;
 	case PL011_DMACR: value = p->dmacr; break;
 	}
 	update(d);
@@ -208,17 +205,20 @@ static void pl011_write(struct device *d, unsigned reg, uint32_t value)
 	struct pl011 *p = d->state;
 
 	switch (reg) {
-	case PL011_DR:    write_data(d, value); break;
-	case PL011_RSR:   p->overrun = 0; break;
-	case PL011_ILPR:  p->ilpr = value & 0xFF; break;
-	case PL011_IBRD:  p->ibrd = value & 0xFFFF; break;
-	case PL011_FBRD:  p->fbrd = value & 0x3F; break;
+	case PL011_DR: write_data(d, value); break;
+	case PL011_RSR: p->overrun = 0; break;
+	case PL011_ILPR: p->ilpr = value & 0xFF; break;
+	case PL011_IBRD: p->ibrd = value & 0xFFFF; break;
+	case PL011_FBRD: p->fbrd = value & 0x3F; break;
 	case PL011_LCR_H: p->lcr = value & 0xFF; break; /* bytes in the FIFO stay, whatever FEN says */
-	case PL011_CR:    write_cr(d, value); break;
-	case PL011_IFLS:  p->ifls = value & 0x3F; break;
-	case PL011_IMSC:  p->imsc = value & PL011_INT_ALL; p->hide = 0; break;
-	case PL011_ICR:   write_icr(p, value); break;
-	case PL011_DMACR: p->dmacr = value & 7; break;  /* there is no DMA controller to ask */
+	case PL011_CR: write_cr(d, value); break;
+	case PL011_IFLS: p->ifls = value & 0x3F; break;
+	case PL011_IMSC:
+		p->imsc = value & PL011_INT_ALL;
+		p->hide = 0;
+		break;
+	case PL011_ICR: write_icr(p, value); break;
+	case PL011_DMACR: p->dmacr = value & 7; break; /* there is no DMA controller to ask */
 	}
 	refill(d);
 	update(d);
@@ -226,8 +226,8 @@ static void pl011_write(struct device *d, unsigned reg, uint32_t value)
 
 static const uint8_t pl011_id[8] = { 0x11, 0x10, 0x14, 0x00, 0x0D, 0xF0, 0x05, 0xB1 };
 
-static enum bus_result pl011_access(struct device *d, unsigned range, uint64_t offset, unsigned size,
-				    uint64_t *value, bool write)
+static enum bus_result pl011_access(struct device *d, unsigned range, uint64_t offset, unsigned size, uint64_t *value,
+				    bool write)
 {
 	(void)range;
 	return primecell_access(d, offset, size, value, write, pl011_id, pl011_read, pl011_write);
@@ -239,7 +239,7 @@ static void pl011_readable(void *opaque)
 {
 	struct device *d = opaque;
 
-	((struct pl011 *)d->state)->hide = 0;   /* a guest that waits for an interrupt does not look */
+	((struct pl011 *)d->state)->hide = 0; /* a guest that waits for an interrupt does not look */
 	refill(d);
 	update(d);
 }
@@ -298,21 +298,29 @@ static void pl011_fdt(struct device *d, struct dt *t)
 static const struct device_range pl011_ranges[] = { { "pl011", BOARD_UART_BASE, BOARD_UART_SIZE } };
 
 static const struct device_state pl011_state[] = {
-	STATE(struct pl011, cr),      STATE(struct pl011, lcr),   STATE(struct pl011, ibrd),
-	STATE(struct pl011, fbrd),    STATE(struct pl011, ilpr),  STATE(struct pl011, ifls),
-	STATE(struct pl011, imsc),    STATE(struct pl011, dmacr), STATE(struct pl011, latched),
-	STATE(struct pl011, fifo),    STATE(struct pl011, first), STATE(struct pl011, count),
-	STATE(struct pl011, overrun), STATE(struct pl011, last),  STATE(struct pl011, line),
+	STATE(struct pl011, cr),      STATE(struct pl011, lcr),        STATE(struct pl011, ibrd),
+	STATE(struct pl011, fbrd),    STATE(struct pl011, ilpr),       STATE(struct pl011, ifls),
+	STATE(struct pl011, imsc),    STATE(struct pl011, dmacr),      STATE(struct pl011, latched),
+	STATE(struct pl011, fifo),    STATE(struct pl011, first),      STATE(struct pl011, count),
+	STATE(struct pl011, overrun), STATE(struct pl011, last),       STATE(struct pl011, line),
 	STATE(struct pl011, hide),    STATE(struct pl011, hide_armed),
 };
 
 static const struct device_type pl011_type = {
-	.name = "pl011", .help = "UART, the guest's console", .on_board = true,
+	.name = "pl011",
+	.help = "UART, the guest's console",
+	.on_board = true,
 	.state_bytes = sizeof(struct pl011),
-	.ranges = pl011_ranges, .range_count = ARRAY_SIZE(pl011_ranges),
-	.has_spi = true, .spi = BOARD_UART_SPI,
-	.state = pl011_state, .state_count = ARRAY_SIZE(pl011_state),
-	.create = pl011_create, .destroy = pl011_destroy, .reset = pl011_reset,
-	.access = pl011_access, .fdt = pl011_fdt,
+	.ranges = pl011_ranges,
+	.range_count = ARRAY_SIZE(pl011_ranges),
+	.has_spi = true,
+	.spi = BOARD_UART_SPI,
+	.state = pl011_state,
+	.state_count = ARRAY_SIZE(pl011_state),
+	.create = pl011_create,
+	.destroy = pl011_destroy,
+	.reset = pl011_reset,
+	.access = pl011_access,
+	.fdt = pl011_fdt,
 };
 DEVICE(pl011, &pl011_type);

@@ -11,9 +11,9 @@
 #include "primecell.h"
 
 struct pl031 {
-	uint32_t offset;        /* guest's seconds minus host's, modulo 2^32 */
+	uint32_t offset; /* guest's seconds minus host's, modulo 2^32 */
 	uint32_t match, imsc, ris, line;
-	uint32_t armed;         /* the alarm has been set and has not fired */
+	uint32_t armed; /* the alarm has been set and has not fired */
 	struct loop_timer alarm;
 };
 
@@ -78,13 +78,13 @@ static uint32_t pl031_read(struct device *d, unsigned reg)
 	struct pl031 *p = d->state;
 
 	switch (reg) {
-	case PL031_DR:   return now(p, NULL);
-	case PL031_MR:   return p->match;
-	case PL031_LR:   return now(p, NULL);
-	case PL031_CR:   return 1;
+	case PL031_DR: return now(p, NULL);
+	case PL031_MR: return p->match;
+	case PL031_LR: return now(p, NULL);
+	case PL031_CR: return 1;
 	case PL031_IMSC: return p->imsc;
-	case PL031_RIS:  return p->ris;
-	case PL031_MIS:  return p->ris & p->imsc;
+	case PL031_RIS: return p->ris;
+	case PL031_MIS: return p->ris & p->imsc;
 	}
 	return 0;
 }
@@ -103,20 +103,16 @@ static void pl031_write(struct device *d, unsigned reg, uint32_t value)
 		p->offset += value - now(p, NULL);
 		arm(d);
 		break;
-	case PL031_IMSC:
-		p->imsc = value & 1;
-		break;
-	case PL031_ICR:
-		p->ris &= ~value;
-		break;
+	case PL031_IMSC: p->imsc = value & 1; break;
+	case PL031_ICR: p->ris &= ~value; break;
 	}
 	update(d);
 }
 
 static const uint8_t pl031_id[8] = { 0x31, 0x10, 0x04, 0x00, 0x0D, 0xF0, 0x05, 0xB1 };
 
-static enum bus_result pl031_access(struct device *d, unsigned range, uint64_t offset, unsigned size,
-				    uint64_t *value, bool write)
+static enum bus_result pl031_access(struct device *d, unsigned range, uint64_t offset, unsigned size, uint64_t *value,
+				    bool write)
 {
 	(void)range;
 	return primecell_access(d, offset, size, value, write, pl031_id, pl031_read, pl031_write);
@@ -163,12 +159,20 @@ static const struct device_state pl031_state[] = {
 };
 
 static const struct device_type pl031_type = {
-	.name = "pl031", .help = "real time clock", .on_board = true,
+	.name = "pl031",
+	.help = "real time clock",
+	.on_board = true,
 	.state_bytes = sizeof(struct pl031),
-	.ranges = pl031_ranges, .range_count = ARRAY_SIZE(pl031_ranges),
-	.has_spi = true, .spi = BOARD_RTC_SPI,
-	.state = pl031_state, .state_count = ARRAY_SIZE(pl031_state),
-	.create = pl031_create, .destroy = pl031_destroy, .reset = pl031_reset,
-	.access = pl031_access, .fdt = pl031_fdt,
+	.ranges = pl031_ranges,
+	.range_count = ARRAY_SIZE(pl031_ranges),
+	.has_spi = true,
+	.spi = BOARD_RTC_SPI,
+	.state = pl031_state,
+	.state_count = ARRAY_SIZE(pl031_state),
+	.create = pl031_create,
+	.destroy = pl031_destroy,
+	.reset = pl031_reset,
+	.access = pl031_access,
+	.fdt = pl031_fdt,
 };
 DEVICE(pl031, &pl031_type);

@@ -8,14 +8,14 @@
 #include <vmm/loop.h>
 #include "primecell.h"
 
-#define POWER_LINE 3
-#define POWER_KEY_CODE 116              /* KEY_POWER of Linux' input-event-codes */
-#define PRESS_NS (NSEC_PER_SEC / 10)    /* long enough for a driver that debounces */
+#define POWER_LINE     3
+#define POWER_KEY_CODE 116                 /* KEY_POWER of Linux' input-event-codes */
+#define PRESS_NS       (NSEC_PER_SEC / 10) /* long enough for a driver that debounces */
 
 struct pl061 {
-	uint32_t in, out;       /* levels from outside; what the guest drives */
+	uint32_t in, out; /* levels from outside; what the guest drives */
 	uint32_t dir, is, ibe, iev, ie, afsel;
-	uint32_t edges;         /* latched */
+	uint32_t edges; /* latched */
 	uint32_t line;
 	struct loop_timer release;
 };
@@ -54,13 +54,13 @@ static uint32_t pl061_read(struct device *d, unsigned reg)
 	if (reg < PL061_DIR)
 		return ((p->out & p->dir) | (p->in & ~p->dir)) & (reg >> 2);
 	switch (reg) {
-	case PL061_DIR:   return p->dir;
-	case PL061_IS:    return p->is;
-	case PL061_IBE:   return p->ibe;
-	case PL061_IEV:   return p->iev;
-	case PL061_IE:    return p->ie;
-	case PL061_RIS:   return raw_interrupts(p);
-	case PL061_MIS:   return raw_interrupts(p) & p->ie;
+	case PL061_DIR: return p->dir;
+	case PL061_IS: return p->is;
+	case PL061_IBE: return p->ibe;
+	case PL061_IEV: return p->iev;
+	case PL061_IE: return p->ie;
+	case PL061_RIS: return raw_interrupts(p);
+	case PL061_MIS: return raw_interrupts(p) & p->ie;
 	case PL061_AFSEL: return p->afsel;
 	}
 	return 0;
@@ -75,12 +75,12 @@ static void pl061_write(struct device *d, unsigned reg, uint32_t value)
 	if (reg < PL061_DIR)
 		p->out = (p->out & ~mask) | (value & mask);
 	switch (reg) {
-	case PL061_DIR:   p->dir = value; break;
-	case PL061_IS:    p->is = value; break;
-	case PL061_IBE:   p->ibe = value; break;
-	case PL061_IEV:   p->iev = value; break;
-	case PL061_IE:    p->ie = value; break;
-	case PL061_IC:    p->edges &= ~value; break;
+	case PL061_DIR: p->dir = value; break;
+	case PL061_IS: p->is = value; break;
+	case PL061_IBE: p->ibe = value; break;
+	case PL061_IEV: p->iev = value; break;
+	case PL061_IE: p->ie = value; break;
+	case PL061_IC: p->edges &= ~value; break;
 	case PL061_AFSEL: p->afsel = value; break;
 	}
 	update(d);
@@ -88,8 +88,8 @@ static void pl061_write(struct device *d, unsigned reg, uint32_t value)
 
 static const uint8_t pl061_id[8] = { 0x61, 0x10, 0x04, 0x00, 0x0D, 0xF0, 0x05, 0xB1 };
 
-static enum bus_result pl061_access(struct device *d, unsigned range, uint64_t offset, unsigned size,
-				    uint64_t *value, bool write)
+static enum bus_result pl061_access(struct device *d, unsigned range, uint64_t offset, unsigned size, uint64_t *value,
+				    bool write)
 {
 	(void)range;
 	return primecell_access(d, offset, size, value, write, pl061_id, pl061_read, pl061_write);
@@ -161,19 +161,27 @@ static void pl061_fdt(struct device *d, struct dt *t)
 static const struct device_range pl061_ranges[] = { { "pl061", BOARD_GPIO_BASE, BOARD_GPIO_SIZE } };
 
 static const struct device_state pl061_state[] = {
-	STATE(struct pl061, in),  STATE(struct pl061, out), STATE(struct pl061, dir),
-	STATE(struct pl061, is),  STATE(struct pl061, ibe), STATE(struct pl061, iev),
-	STATE(struct pl061, ie),  STATE(struct pl061, afsel), STATE(struct pl061, edges),
-	STATE(struct pl061, line),
+	STATE(struct pl061, in),    STATE(struct pl061, out),  STATE(struct pl061, dir), STATE(struct pl061, is),
+	STATE(struct pl061, ibe),   STATE(struct pl061, iev),  STATE(struct pl061, ie),  STATE(struct pl061, afsel),
+	STATE(struct pl061, edges), STATE(struct pl061, line),
 };
 
 static const struct device_type pl061_type = {
-	.name = "pl061", .help = "GPIO with the power key", .on_board = true,
+	.name = "pl061",
+	.help = "GPIO with the power key",
+	.on_board = true,
 	.state_bytes = sizeof(struct pl061),
-	.ranges = pl061_ranges, .range_count = ARRAY_SIZE(pl061_ranges),
-	.has_spi = true, .spi = BOARD_GPIO_SPI,
-	.state = pl061_state, .state_count = ARRAY_SIZE(pl061_state),
-	.create = pl061_create, .destroy = pl061_destroy, .reset = pl061_reset,
-	.access = pl061_access, .fdt = pl061_fdt, .power_button = pl061_power_button,
+	.ranges = pl061_ranges,
+	.range_count = ARRAY_SIZE(pl061_ranges),
+	.has_spi = true,
+	.spi = BOARD_GPIO_SPI,
+	.state = pl061_state,
+	.state_count = ARRAY_SIZE(pl061_state),
+	.create = pl061_create,
+	.destroy = pl061_destroy,
+	.reset = pl061_reset,
+	.access = pl061_access,
+	.fdt = pl061_fdt,
+	.power_button = pl061_power_button,
 };
 DEVICE(pl061, &pl061_type);

@@ -37,8 +37,12 @@ static void pvpanic_fdt(struct device *d, struct dt *t)
 static const struct device_range pvpanic_ranges[] = { { "pvpanic", BOARD_PVPANIC_BASE, BOARD_PVPANIC_SIZE } };
 
 static const struct device_type pvpanic_type = {
-	.name = "pvpanic", .help = "lets the guest's kernel report a panic", .on_board = true,
-	.ranges = pvpanic_ranges, .range_count = ARRAY_SIZE(pvpanic_ranges),
-	.access = pvpanic_access, .fdt = pvpanic_fdt,
+	.name = "pvpanic",
+	.help = "lets the guest's kernel report a panic",
+	.on_board = true,
+	.ranges = pvpanic_ranges,
+	.range_count = ARRAY_SIZE(pvpanic_ranges),
+	.access = pvpanic_access,
+	.fdt = pvpanic_fdt,
 };
 DEVICE(pvpanic, &pvpanic_type);

@@ -4,7 +4,10 @@
 
 #define ROUNDS 20000
 
-static struct { volatile u64 v; u64 pad[7]; } cell[8] __attribute__((aligned(64)));
+static struct {
+	volatile u64 v;
+	u64 pad[7];
+} cell[8] __attribute__((aligned(64)));
 static volatile u64 pair[2] __attribute__((aligned(16)));
 static volatile u32 lock;
 static volatile u64 guarded, torn, started[2];
@@ -15,7 +18,9 @@ static void ldxr_add(volatile u64 *p)
 	u32 s;
 
 	asm volatile("1: ldxr %0, [%2]\n add %0, %0, #1\n stxr %w1, %0, [%2]\n cbnz %w1, 1b"
-		     : "=&r"(t), "=&r"(s) : "r"(p) : "memory");
+		     : "=&r"(t), "=&r"(s)
+		     : "r"(p)
+		     : "memory");
 }
 
 static void ldaxp_add(void)
@@ -23,8 +28,11 @@ static void ldaxp_add(void)
 	u64 a, b;
 	u32 s;
 
-	asm volatile("1: ldaxp %0, %1, [%3]\n add %0, %0, #1\n add %1, %1, #1\n stlxp %w2, %0, %1, [%3]\n cbnz %w2, 1b"
-		     : "=&r"(a), "=&r"(b), "=&r"(s) : "r"(pair) : "memory");
+	asm volatile(
+		"1: ldaxp %0, %1, [%3]\n add %0, %0, #1\n add %1, %1, #1\n stlxp %w2, %0, %1, [%3]\n cbnz %w2, 1b"
+		: "=&r"(a), "=&r"(b), "=&r"(s)
+		: "r"(pair)
+		: "memory");
 	torn += a != b;
 }
 
@@ -36,13 +44,18 @@ static void casp_add(void)
 	do {
 		/* A CASP that fails reads both halves at once. */
 		asm volatile("mov x0, #0\n mov x1, #1\n mov x2, #0\n mov x3, #1\n casp x0, x1, x2, x3, [%4]"
-			     : "=&r"(x0), "=&r"(x1), "=&r"(x2), "=&r"(x3) : "r"(pair) : "memory");
+			     : "=&r"(x0), "=&r"(x1), "=&r"(x2), "=&r"(x3)
+			     : "r"(pair)
+			     : "memory");
 		was0 = x0;
 		was1 = x1;
 		torn += was0 != was1;
 		x2 = was0 + 1;
 		x3 = was1 + 1;
-		asm volatile("caspal x0, x1, x2, x3, [%4]" : "+r"(x0), "+r"(x1) : "r"(x2), "r"(x3), "r"(pair) : "memory");
+		asm volatile("caspal x0, x1, x2, x3, [%4]"
+			     : "+r"(x0), "+r"(x1)
+			     : "r"(x2), "r"(x3), "r"(pair)
+			     : "memory");
 	} while (x0 != was0 || x1 != was1);
 }
 
@@ -51,10 +64,12 @@ static void spin_lock(void)
 	u32 t;
 
 	asm volatile("sevl\n 1: wfe\n 2: ldaxr %w0, [%1]\n cbnz %w0, 1b\n stxr %w0, %w2, [%1]\n cbnz %w0, 2b"
-		     : "=&r"(t) : "r"(&lock), "r"(1) : "memory");
+		     : "=&r"(t)
+		     : "r"(&lock), "r"(1)
+		     : "memory");
 }
 
-static void spin_unlock(void) { asm volatile("stlr wzr, [%0]" :: "r"(&lock) : "memory"); }
+static void spin_unlock(void) { asm volatile("stlr wzr, [%0]" ::"r"(&lock) : "memory"); }
 
 static void both(u64 me)
 {
@@ -66,18 +81,18 @@ static void both(u64 me)
 		u64 one = 1, old, expect;
 
 		ldxr_add(&cell[0].v);
-		asm volatile("stadd %0, [%1]" :: "r"(one), "r"(&cell[1].v) : "memory");
+		asm volatile("stadd %0, [%1]" ::"r"(one), "r"(&cell[1].v) : "memory");
 		asm volatile("ldaddal %1, %0, [%2]" : "=r"(old) : "r"(one), "r"(&cell[2].v) : "memory");
 		do {
 			old = expect = cell[3].v;
 			asm volatile("casal %0, %1, [%2]" : "+r"(old) : "r"(expect + 1), "r"(&cell[3].v) : "memory");
 		} while (old != expect);
 		/* Each CPU toggles its own bit with set and clear; the other's must survive. */
-		asm volatile("stset %0, [%1]" :: "r"(1ul << me), "r"(&cell[4].v) : "memory");
+		asm volatile("stset %0, [%1]" ::"r"(1ul << me), "r"(&cell[4].v) : "memory");
 		if (!(cell[4].v >> me & 1))
 			torn++;
-		asm volatile("stclr %0, [%1]" :: "r"(1ul << me), "r"(&cell[4].v) : "memory");
-		asm volatile("stumax %0, [%1]" :: "r"((u64)i * 2 + me), "r"(&cell[5].v) : "memory");
+		asm volatile("stclr %0, [%1]" ::"r"(1ul << me), "r"(&cell[4].v) : "memory");
+		asm volatile("stumax %0, [%1]" ::"r"((u64)i * 2 + me), "r"(&cell[5].v) : "memory");
 		ldaxp_add();
 		casp_add();
 		spin_lock();

@@ -2,12 +2,12 @@
 /* GICv3: priorities, preemption, both EOI modes, active state, levels and edges, SGI routing, hostile accesses. */
 #include "lib/lib.h"
 
-#define D BOARD_GICD_BASE
+#define D     BOARD_GICD_BASE
 #define SPI_A 64
 #define SPI_B 65
 
 static volatile unsigned order[16], count;
-static unsigned nest_on;        /* INTID whose handler unmasks and makes the other one pending */
+static unsigned nest_on; /* INTID whose handler unmasks and makes the other one pending */
 
 static void pend(unsigned intid)
 {
@@ -34,7 +34,11 @@ static unsigned ack(void)
 	return i;
 }
 
-static void eoi(unsigned i) { write_icc(ICC_EOIR1_EL1, i); isb(); }
+static void eoi(unsigned i)
+{
+	write_icc(ICC_EOIR1_EL1, i);
+	isb();
+}
 
 static void handler(struct regs *r)
 {
@@ -50,7 +54,7 @@ static void handler(struct regs *r)
 		isb();
 		irq_disable();
 		if (count < ARRAY_SIZE(order))
-			order[count++] = i | 0x8000;    /* back in the outer one */
+			order[count++] = i | 0x8000; /* back in the outer one */
 	}
 	if (i < 1020)
 		eoi(i);
@@ -100,18 +104,18 @@ static void priorities(void)
 	isb();
 
 	count = 0;
-	nest_on = SPI_A;                /* 0xa0, then 0x80 comes */
+	nest_on = SPI_A; /* 0xa0, then 0x80 comes */
 	pend(SPI_A);
 	take();
 	report(count == 3 && order[0] == SPI_A && order[1] == SPI_B && order[2] == (SPI_A | 0x8000),
 	       "a higher priority preempts");
 	count = 0;
-	nest_on = SPI_B;                /* 0x80, then 0xa0 comes */
+	nest_on = SPI_B; /* 0x80, then 0xa0 comes */
 	pend(SPI_B);
 	take();
 	report(count == 3 && order[0] == SPI_B && order[1] == (SPI_B | 0x8000) && order[2] == SPI_A,
 	       "a lower one waits");
-	write_icc(ICC_BPR1_EL1, 6);     /* group priority: bit 7 only */
+	write_icc(ICC_BPR1_EL1, 6); /* group priority: bit 7 only */
 	isb();
 	count = 0;
 	nest_on = SPI_A;
@@ -243,14 +247,14 @@ static void levels(void)
 	route(uart, 0);
 	gic_enable(uart);
 	write32(BOARD_UART_BASE + 0x30, 0x301);
-	write32(BOARD_UART_BASE + 0x38, 0x20);          /* UARTIMSC.TXIM */
-	print("x\n");                                   /* a character sent raises it */
+	write32(BOARD_UART_BASE + 0x38, 0x20); /* UARTIMSC.TXIM */
+	print("x\n");                          /* a character sent raises it */
 	i = ack();
 	report(i == uart, "a level interrupt of a device is signalled (%u)", i);
 	eoi(i);
 	i = ack();
 	report(i == uart, "and again after EOI while the level is high");
-	write32(BOARD_UART_BASE + 0x44, 0x20);          /* UARTICR */
+	write32(BOARD_UART_BASE + 0x44, 0x20); /* UARTICR */
 	eoi(i);
 	report(ack() == 1023 && !is_pending(uart), "and not once it is low");
 	write32(BOARD_UART_BASE + 0x38, 0);

@@ -6,13 +6,10 @@
 
 static u32 *code;
 
-static void sync(u64 va)
-{
-	asm volatile("dc cvau, %0\n dsb ish\n ic ivau, %0\n dsb ish\n isb" :: "r"(va) : "memory");
-}
+static void sync(u64 va) { asm volatile("dc cvau, %0\n dsb ish\n ic ivau, %0\n dsb ish\n isb" ::"r"(va) : "memory"); }
 
-static u64 run(void) { return ((u64 (*)(void))code)(); }
-static u32 movz(u32 v) { return 0xd2800000 | v << 5; }  /* mov x0, #v */
+static u64 run(void) { return ((u64(*)(void))code)(); }
+static u32 movz(u32 v) { return 0xd2800000 | v << 5; } /* mov x0, #v */
 
 static volatile u64 stop, bad, loops;
 static void executor(u64 arg)
@@ -37,7 +34,7 @@ void test(void)
 
 	mmu_on();
 	code = page_alloc();
-	code[1] = 0xd65f03c0;   /* ret */
+	code[1] = 0xd65f03c0; /* ret */
 	for (u32 i = 0; i < 500; i++) {
 		code[0] = movz(i);
 		sync((u64)code);
@@ -73,7 +70,7 @@ void test(void)
 	sync((u64)other);
 	code[0] = movz(66);
 	sync((u64)code);
-	u64 (*fn)(void) = (u64 (*)(void))ALIAS;
+	u64 (*fn)(void) = (u64(*)(void))ALIAS;
 	wrong = fn() != 66;
 	*mmu_pte(ALIAS, 3) = 0;
 	mmu_flush(ALIAS);
@@ -85,13 +82,13 @@ void test(void)
 	(void)page_alloc();
 	u32 *high = page_alloc();
 	low[1023] = movz(5);
-	high[0] = 0x91000400;   /* add x0, x0, #1 */
+	high[0] = 0x91000400; /* add x0, x0, #1 */
 	high[1] = 0xd65f03c0;
 	sync((u64)low + 4092);
 	sync((u64)high);
 	mmu_map(ALIAS + 0x10000, (u64)low, PTE_NORMAL);
 	mmu_map(ALIAS + 0x11000, (u64)high, PTE_NORMAL);
-	fn = (u64 (*)(void))(ALIAS + 0x10000 + 4092);
+	fn = (u64(*)(void))(ALIAS + 0x10000 + 4092);
 	report(fn() == 6, "execution falls through from page to page");
 	*mmu_pte(ALIAS + 0x11000, 3) = 0;
 	mmu_flush(ALIAS + 0x11000);

@@ -45,7 +45,7 @@ static u64 user_code(u64 at, u32 insn)
 	u32 *p = page_alloc();
 
 	p[0] = insn;
-	p[1] = 0xd4000001;      /* svc #0 */
+	p[1] = 0xd4000001; /* svc #0 */
 	mmu_map(at, (u64)p, PTE_NORMAL | PTE_USER | PTE_RO | PTE_PXN);
 	asm volatile("ic iallu\n dsb ish\n isb" ::: "memory");
 	return at;
@@ -60,8 +60,8 @@ void test(void)
 	mmu_on();
 	page = page_alloc();
 	mmu_map(STACK, (u64)page_alloc(), PTE_NORMAL | PTE_USER | PTE_UXN | PTE_PXN);
-	load = user_code(CODE, 0xb9400001);             /* ldr w1, [x0] */
-	store = user_code(CODE + 4096, 0xb9004001);     /* str w1, [x0, #64] */
+	load = user_code(CODE, 0xb9400001);         /* ldr w1, [x0] */
+	store = user_code(CODE + 4096, 0xb9004001); /* str w1, [x0, #64] */
 
 	/* Executing the page is one SVC: class 0x15 from either EL means that it ran. */
 	page[0] = 0xd4000001;
@@ -87,16 +87,17 @@ void test(void)
 	/* Bits of a table entry restrict what is below it. */
 	table = mmu_pte(VA, 2);
 	mmu_map(VA, (u64)page, PTE_NORMAL | PTE_USER);
-	*table |= 1ul << 62;                            /* APTable: read-only */
+	*table |= 1ul << 62; /* APTable: read-only */
 	mmu_flush(VA);
-	report(el1(wr) == 0xf && el0(store) == 0xf && el1(rd) == ALLOWED, "APTable[1] makes everything below read-only");
-	*table = (*table & ~(1ul << 62)) | 1ul << 61;   /* no EL0 */
+	report(el1(wr) == 0xf && el0(store) == 0xf && el1(rd) == ALLOWED,
+	       "APTable[1] makes everything below read-only");
+	*table = (*table & ~(1ul << 62)) | 1ul << 61; /* no EL0 */
 	mmu_flush(VA);
 	report(el0(load) == 0xf && el1(rd) == ALLOWED, "APTable[0] hides everything below from EL0");
-	*table = (*table & ~(1ul << 61)) | 1ul << 60;   /* UXNTable */
+	*table = (*table & ~(1ul << 61)) | 1ul << 60; /* UXNTable */
 	mmu_flush(VA);
 	report(el0(VA) == 0xf && el0(load) == ALLOWED, "UXNTable");
-	*table = (*table & ~(1ul << 60)) | 1ul << 59;   /* PXNTable */
+	*table = (*table & ~(1ul << 60)) | 1ul << 59; /* PXNTable */
 	mmu_map(VA, (u64)page, PTE_NORMAL | PTE_RO);
 	mmu_flush(VA);
 	f = catch_fault(ex, VA);
@@ -128,16 +129,16 @@ void test(void)
 	mmu_map(VA, (u64)page, PTE_NORMAL | PTE_USER);
 	mmu_flush(VA);
 	rd(VA);
-	asm volatile(".inst 0xd500419f" ::: "memory");  /* msr pan, #1 */
+	asm volatile(".inst 0xd500419f" ::: "memory"); /* msr pan, #1 */
 	report(el1(rd) == 0xf, "PAN refuses an EL1 read of a user page, also one that was just used");
-	asm volatile("mov x9, %0\n .inst 0xb8400929" :: "r"(VA) : "x9", "memory");      /* ldtr w9, [x9] */
+	asm volatile("mov x9, %0\n .inst 0xb8400929" ::"r"(VA) : "x9", "memory"); /* ldtr w9, [x9] */
 	report(true, "LDTR ignores PAN");
-	asm volatile(".inst 0xd500409f" ::: "memory");  /* msr pan, #0 */
+	asm volatile(".inst 0xd500409f" ::: "memory"); /* msr pan, #0 */
 	report(el1(rd) == ALLOWED, "and allows it again");
 
 	mmu_map(VA, (u64)page, PTE_NORMAL);
 	mmu_flush(VA);
-	mmu_map(VA, 0x3f000000ul << 16, PTE_NORMAL);    /* beyond IPS (40 bits): 0x3f0000000000 */
+	mmu_map(VA, 0x3f000000ul << 16, PTE_NORMAL); /* beyond IPS (40 bits): 0x3f0000000000 */
 	mmu_flush(VA);
 	report(el1(rd) == 3, "output address beyond IPS: address size fault at level 3");
 }

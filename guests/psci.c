@@ -46,7 +46,8 @@ void test(void)
 	report(call(0xbf00ff01, 0, 0, 0) == NOT_SUPPORTED, "an unknown owner: NOT_SUPPORTED");
 	report(call32(0x84000006, 0, 0, 0) == 2, "MIGRATE_INFO_TYPE: no migration needed");
 	report(call(PSCI_CPU_ON, cpu_mpidr(0), 0x40200000, 0) == ALREADY_ON, "CPU_ON of oneself: ALREADY_ON");
-	report(call(PSCI_CPU_ON, 0x12345600, 0x40200000, 0) == INVALID_PARAMETERS, "CPU_ON of nobody: INVALID_PARAMETERS");
+	report(call(PSCI_CPU_ON, 0x12345600, 0x40200000, 0) == INVALID_PARAMETERS,
+	       "CPU_ON of nobody: INVALID_PARAMETERS");
 	report(call(PSCI_AFFINITY_INFO, cpu_mpidr(0), 0, 0) == 0, "AFFINITY_INFO of oneself: ON");
 	report(call(PSCI_AFFINITY_INFO, 0x12345600, 0, 0) == INVALID_PARAMETERS, "AFFINITY_INFO of nobody");
 	/* SMC32: the upper halves of the arguments are ignored. */
@@ -67,7 +68,8 @@ void test(void)
 	report(on, "CPU_ON: SUCCESS");
 	cpu_wait_off(1);
 	report(x0_seen == 0x1234 && el_seen == 4 && (daif_seen & 0x3c0) == 0x3c0 && !(sctlr_seen & 1),
-	       "it enters at EL1 with interrupts masked, MMU off (%lx %lx %lx %lx)", x0_seen, el_seen, daif_seen, sctlr_seen);
+	       "it enters at EL1 with interrupts masked, MMU off (%lx %lx %lx %lx)", x0_seen, el_seen, daif_seen,
+	       sctlr_seen);
 	for (unsigned i = 0; i < 200; i++) {
 		cpu_start(1, record, i);
 		cpu_wait_off(1);
@@ -98,4 +100,5 @@ void test(void)
 	report(!wrong, "two CPUs racing to turn on a third: at least one SUCCESS, the other a lawful answer");
 }
 
-asm(".text\n.globl park\npark: mov x9, #2000\n1: subs x9, x9, #1\n b.ne 1b\n mov x0, #2\n movk x0, #0x8400, lsl #16\n hvc #0\n b .");
+asm(".text\n.globl park\npark: mov x9, #2000\n"
+    "1: subs x9, x9, #1\n b.ne 1b\n mov x0, #2\n movk x0, #0x8400, lsl #16\n hvc #0\n b .");

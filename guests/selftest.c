@@ -2,11 +2,19 @@
 /* The test of the tests: entry state, reporting, vectors, a second CPU. */
 #include "lib/lib.h"
 
-static void brk(u64 arg) { (void)arg; asm volatile("brk #0x123"); }
+static void brk(u64 arg)
+{
+	(void)arg;
+	asm volatile("brk #0x123");
+}
 static void harmless(u64 arg) { *(volatile u64 *)arg = 42; }
 
 static volatile u64 seen;
-static void secondary(u64 arg) { seen = arg + cpu_id(); dsb(sy); }
+static void secondary(u64 arg)
+{
+	seen = arg + cpu_id();
+	dsb(sy);
+}
 
 void test(void)
 {

@@ -13,17 +13,44 @@ struct timer {
 	u64 (*get_ctl)(void), (*get_tval)(void), (*get_cval)(void), (*count)(void);
 };
 
-#define TIMER(n, reg, cnt)                                                     \
-	static void n##_ctl(u64 v) { write_sysreg(reg##_ctl_el0, v); isb(); }  \
-	static void n##_cval(u64 v) { write_sysreg(reg##_cval_el0, v); isb(); } \
-	static void n##_tval(u64 v) { write_sysreg(reg##_tval_el0, v); isb(); } \
-	static u64 n##_get_ctl(void) { isb(); return read_sysreg(reg##_ctl_el0); } \
-	static u64 n##_get_tval(void) { isb(); return read_sysreg(reg##_tval_el0); } \
-	static u64 n##_get_cval(void) { return read_sysreg(reg##_cval_el0); }  \
-	static u64 n##_count(void) { isb(); return read_sysreg(cnt); }
+#define TIMER(n, reg, cnt)                                                    \
+	static void n##_ctl(u64 v)                                            \
+	{                                                                     \
+		write_sysreg(reg##_ctl_el0, v);                               \
+		isb();                                                        \
+	}                                                                     \
+	static void n##_cval(u64 v)                                           \
+	{                                                                     \
+		write_sysreg(reg##_cval_el0, v);                              \
+		isb();                                                        \
+	}                                                                     \
+	static void n##_tval(u64 v)                                           \
+	{                                                                     \
+		write_sysreg(reg##_tval_el0, v);                              \
+		isb();                                                        \
+	}                                                                     \
+	static u64 n##_get_ctl(void)                                          \
+	{                                                                     \
+		isb();                                                        \
+		return read_sysreg(reg##_ctl_el0);                            \
+	}                                                                     \
+	static u64 n##_get_tval(void)                                         \
+	{                                                                     \
+		isb();                                                        \
+		return read_sysreg(reg##_tval_el0);                           \
+	}                                                                     \
+	static u64 n##_get_cval(void) { return read_sysreg(reg##_cval_el0); } \
+	static u64 n##_count(void)                                            \
+	{                                                                     \
+		isb();                                                        \
+		return read_sysreg(cnt);                                      \
+	}
 TIMER(v, cntv, cntvct_el0)
 TIMER(p, cntp, cntpct_el0)
-#define ROW(n, name, ppi) { name, ppi, n##_ctl, n##_cval, n##_tval, n##_get_ctl, n##_get_tval, n##_get_cval, n##_count }
+#define ROW(n, name, ppi)                                                                                  \
+	{                                                                                                  \
+		name, ppi, n##_ctl, n##_cval, n##_tval, n##_get_ctl, n##_get_tval, n##_get_cval, n##_count \
+	}
 static const struct timer timers[] = { ROW(v, "virtual", BOARD_VTIMER_PPI), ROW(p, "physical", BOARD_PTIMER_PPI) };
 static const struct timer *now;
 
@@ -32,7 +59,7 @@ static void handler(struct regs *r)
 	(void)r;
 	intid = (unsigned)read_icc(ICC_IAR1_EL1);
 	fired++;
-	if (quiet || fired == 5)        /* nothing else runs while the level stays */
+	if (quiet || fired == 5) /* nothing else runs while the level stays */
 		now->ctl(0);
 	write_icc(ICC_EOIR1_EL1, intid);
 	isb();
@@ -65,14 +92,15 @@ static void one(const struct timer *t)
 	t->tval(0xffffffff);
 	report((t->get_ctl() & 4) && (int32_t)t->get_tval() < 0, "%s: TVAL is signed: -1 has expired", t->name);
 	t->tval(0x7fffffff);
-	report(!(t->get_ctl() & 4) && t->get_cval() - t->count() <= 0x7fffffff, "%s: TVAL sets CVAL relative to the count", t->name);
+	report(!(t->get_ctl() & 4) && t->get_cval() - t->count() <= 0x7fffffff,
+	       "%s: TVAL sets CVAL relative to the count", t->name);
 	t->ctl(0);
 
 	gic_enable(t->ppi);
 	irq_enable();
 	fired = 0;
 	start = t->count();
-	t->tval(read_sysreg(cntfrq_el0) / 50);          /* 20 ms */
+	t->tval(read_sysreg(cntfrq_el0) / 50); /* 20 ms */
 	t->ctl(1);
 	while (!fired)
 		wfi();
@@ -91,7 +119,8 @@ static void one(const struct timer *t)
 	t->ctl(0);
 	isb();
 	quiet = true;
-	report(fired == 5 && !pending(t->ppi), "%s: the level is signalled again after EOI until it is dropped", t->name);
+	report(fired == 5 && !pending(t->ppi), "%s: the level is signalled again after EOI until it is dropped",
+	       t->name);
 	/* Masked at the CPU: WFI still ends. */
 	t->tval(read_sysreg(cntfrq_el0) / 1000);
 	t->ctl(1);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Every form of TLBI drops what it names: pages, blocks in fragments, ASIDs, ranges; and nothing is kept by others. */
+/* Every form of TLBI drops what it names: pages, blocks in fragments, ASIDs, ranges; and nothing is kept by others.
+ */
 #include "lib/lib.h"
 
 #define VA 0x7100000000ul
@@ -22,20 +23,39 @@ static u64 after(void (*flush)(u64), u64 attrs)
 }
 
 static u64 asid(void) { return read_sysreg(ttbr0_el1) & 0xffffull << 48; }
-static void vmalle1(u64 va) { (void)va; asm volatile("tlbi vmalle1" ::: "memory"); }
-static void vmalle1is(u64 va) { (void)va; asm volatile("tlbi vmalle1is" ::: "memory"); }
-static void vae1(u64 va) { asm volatile("tlbi vae1, %0" :: "r"((va >> 12 & 0xfffffffffff) | asid()) : "memory"); }
-static void vae1is(u64 va) { asm volatile("tlbi vae1is, %0" :: "r"((va >> 12 & 0xfffffffffff) | asid()) : "memory"); }
-static void vale1is(u64 va) { asm volatile("tlbi vale1is, %0" :: "r"((va >> 12 & 0xfffffffffff) | asid()) : "memory"); }
-static void vaae1(u64 va) { asm volatile("tlbi vaae1, %0" :: "r"(va >> 12 & 0xfffffffffff) : "memory"); }
-static void vaale1is(u64 va) { asm volatile("tlbi vaale1is, %0" :: "r"(va >> 12 & 0xfffffffffff) : "memory"); }
-static void aside1(u64 va) { (void)va; asm volatile("tlbi aside1, %0" :: "r"(asid()) : "memory"); }
-static void aside1is(u64 va) { (void)va; asm volatile("tlbi aside1is, %0" :: "r"(asid()) : "memory"); }
+static void vmalle1(u64 va)
+{
+	(void)va;
+	asm volatile("tlbi vmalle1" ::: "memory");
+}
+static void vmalle1is(u64 va)
+{
+	(void)va;
+	asm volatile("tlbi vmalle1is" ::: "memory");
+}
+static void vae1(u64 va) { asm volatile("tlbi vae1, %0" ::"r"((va >> 12 & 0xfffffffffff) | asid()) : "memory"); }
+static void vae1is(u64 va) { asm volatile("tlbi vae1is, %0" ::"r"((va >> 12 & 0xfffffffffff) | asid()) : "memory"); }
+static void vale1is(u64 va)
+{
+	asm volatile("tlbi vale1is, %0" ::"r"((va >> 12 & 0xfffffffffff) | asid()) : "memory");
+}
+static void vaae1(u64 va) { asm volatile("tlbi vaae1, %0" ::"r"(va >> 12 & 0xfffffffffff) : "memory"); }
+static void vaale1is(u64 va) { asm volatile("tlbi vaale1is, %0" ::"r"(va >> 12 & 0xfffffffffff) : "memory"); }
+static void aside1(u64 va)
+{
+	(void)va;
+	asm volatile("tlbi aside1, %0" ::"r"(asid()) : "memory");
+}
+static void aside1is(u64 va)
+{
+	(void)va;
+	asm volatile("tlbi aside1is, %0" ::"r"(asid()) : "memory");
+}
 /* TG=01 (4K), SCALE=0, NUM=0: two pages from VA. */
 static u64 range_of(u64 va) { return (va >> 12 & 0x1fffffffff) | 1ul << 46; }
 static void rvaae1is(u64 va)
 {
-	asm volatile("mov x0, %0\n .inst 0xd5088260" :: "r"(range_of(va)) : "x0", "memory");    /* tlbi rvaae1is, x0 */
+	asm volatile("mov x0, %0\n .inst 0xd5088260" ::"r"(range_of(va)) : "x0", "memory"); /* tlbi rvaae1is, x0 */
 }
 
 static void touch(u64 va) { (void)get(va); }
@@ -97,10 +117,14 @@ static void remote(void)
 
 void test(void)
 {
-	static const struct { const char *name; void (*fn)(u64); bool global; } forms[] = {
-		{ "VMALLE1", vmalle1, true }, { "VMALLE1IS", vmalle1is, true }, { "VAE1", vae1, true },
-		{ "VAE1IS", vae1is, true }, { "VALE1IS", vale1is, true }, { "VAAE1", vaae1, true },
-		{ "VAALE1IS", vaale1is, true }, { "ASIDE1", aside1, false }, { "ASIDE1IS", aside1is, false },
+	static const struct {
+		const char *name;
+		void (*fn)(u64);
+		bool global;
+	} forms[] = {
+		{ "VMALLE1", vmalle1, true },   { "VMALLE1IS", vmalle1is, true }, { "VAE1", vae1, true },
+		{ "VAE1IS", vae1is, true },     { "VALE1IS", vale1is, true },     { "VAAE1", vaae1, true },
+		{ "VAALE1IS", vaale1is, true }, { "ASIDE1", aside1, false },      { "ASIDE1IS", aside1is, false },
 		{ "RVAAE1IS", rvaae1is, true },
 	};
 	bool range = (read_sysreg(id_aa64isar0_el1) >> 56 & 15) >= 2;
@@ -118,7 +142,8 @@ void test(void)
 				report_skip("RVAAE1IS", "no TLB range instructions");
 				continue;
 			}
-			report(after(forms[i].fn, PTE_NG) == 2, "%s drops a non-global page (ASID %x)", forms[i].name, a * 0x1234);
+			report(after(forms[i].fn, PTE_NG) == 2, "%s drops a non-global page (ASID %x)", forms[i].name,
+			       a * 0x1234);
 			if (forms[i].global)
 				report(after(forms[i].fn, 0) == 2, "%s drops a global page", forms[i].name);
 		}

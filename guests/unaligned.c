@@ -5,7 +5,7 @@
  */
 #include "lib/lib.h"
 
-#define VA 0x7100000000ul       /* page A, then page B */
+#define VA 0x7100000000ul /* page A, then page B */
 
 static u8 *a, *b;
 static u64 device;
@@ -27,11 +27,12 @@ static bool untouched(void)
 }
 
 static u64 base_after;
-#define ACCESS(name, code)                                                              \
-	static void name(u64 va)                                                        \
-	{                                                                               \
-		asm volatile("mov x0, %0\n mov x1, #-1\n mov x2, #-1\n" code "\n str x0, [%1]" \
-			     :: "r"(va), "r"(&base_after) : "x0", "x1", "x2", "memory"); \
+#define ACCESS(name, code)                                                                                \
+	static void name(u64 va)                                                                          \
+	{                                                                                                 \
+		asm volatile("mov x0, %0\n mov x1, #-1\n mov x2, #-1\n" code "\n str x0, [%1]" ::"r"(va), \
+			     "r"(&base_after)                                                             \
+			     : "x0", "x1", "x2", "memory");                                               \
 	}
 ACCESS(ldr_h, "ldrh w1, [x0]")
 ACCESS(ldr_w, "ldr w1, [x0]")
@@ -50,12 +51,12 @@ ACCESS(cas_w, "cas w1, w2, [x0]")
 ACCESS(ldapr_x, "ldapr x1, [x0]")
 ACCESS(zva, "dc zva, x0")
 /* FP and SIMD spelled by number: this file is compiled without them. */
-ACCESS(ldr_q, ".inst 0x3dc00000")               /* ldr q0, [x0] */
-ACCESS(str_q, ".inst 0x3d800000")               /* str q0, [x0] */
-ACCESS(ldp_q, ".inst 0xad400400")               /* ldp q0, q1, [x0] */
-ACCESS(stp_q, ".inst 0xad000400")               /* stp q0, q1, [x0] */
-ACCESS(st1x4, ".inst 0x4c002c00")               /* st1 {v0.2d-v3.2d}, [x0]: alignment is that of an element */
-ACCESS(ld4, ".inst 0x4c400c00")                 /* ld4 {v0.2d-v3.2d}, [x0] */
+ACCESS(ldr_q, ".inst 0x3dc00000") /* ldr q0, [x0] */
+ACCESS(str_q, ".inst 0x3d800000") /* str q0, [x0] */
+ACCESS(ldp_q, ".inst 0xad400400") /* ldp q0, q1, [x0] */
+ACCESS(stp_q, ".inst 0xad000400") /* stp q0, q1, [x0] */
+ACCESS(st1x4, ".inst 0x4c002c00") /* st1 {v0.2d-v3.2d}, [x0]: alignment is that of an element */
+ACCESS(ld4, ".inst 0x4c400c00")   /* ld4 {v0.2d-v3.2d}, [x0] */
 
 static const struct access {
 	const char *name;
@@ -63,13 +64,27 @@ static const struct access {
 	u8 bytes;
 	bool store, aligned;
 } accesses[] = {
-	{ "LDRH", ldr_h, 2, 0, 0 }, { "LDR W", ldr_w, 4, 0, 0 }, { "LDR X", ldr_x, 8, 0, 0 },
-	{ "STR X", str_x, 8, 1, 0 }, { "STR W post-index", str_w, 4, 1, 0 }, { "LDP X", ldp_x, 16, 0, 0 },
-	{ "STP X", stp_x, 16, 1, 0 }, { "STP X pre-index", stp_pre, 16, 1, 0 }, { "STP W", stp_w, 8, 1, 0 },
-	{ "LDR Q", ldr_q, 16, 0, 0 }, { "STR Q", str_q, 16, 1, 0 }, { "LDP Q", ldp_q, 32, 0, 0 },
-	{ "STP Q", stp_q, 32, 1, 0 }, { "ST1 x4", st1x4, 64, 1, 0 }, { "LD4", ld4, 64, 0, 0 },
-	{ "LDAR X", ldar_x, 8, 0, 1 }, { "STLR W", stlr_w, 4, 1, 1 }, { "LDXR X", ldxr_x, 8, 0, 1 },
-	{ "LDADD X", ldadd_x, 8, 1, 1 }, { "CAS W", cas_w, 4, 1, 1 }, { "LDAPR X", ldapr_x, 8, 0, 1 },
+	{ "LDRH", ldr_h, 2, 0, 0 },
+	{ "LDR W", ldr_w, 4, 0, 0 },
+	{ "LDR X", ldr_x, 8, 0, 0 },
+	{ "STR X", str_x, 8, 1, 0 },
+	{ "STR W post-index", str_w, 4, 1, 0 },
+	{ "LDP X", ldp_x, 16, 0, 0 },
+	{ "STP X", stp_x, 16, 1, 0 },
+	{ "STP X pre-index", stp_pre, 16, 1, 0 },
+	{ "STP W", stp_w, 8, 1, 0 },
+	{ "LDR Q", ldr_q, 16, 0, 0 },
+	{ "STR Q", str_q, 16, 1, 0 },
+	{ "LDP Q", ldp_q, 32, 0, 0 },
+	{ "STP Q", stp_q, 32, 1, 0 },
+	{ "ST1 x4", st1x4, 64, 1, 0 },
+	{ "LD4", ld4, 64, 0, 0 },
+	{ "LDAR X", ldar_x, 8, 0, 1 },
+	{ "STLR W", stlr_w, 4, 1, 1 },
+	{ "LDXR X", ldxr_x, 8, 0, 1 },
+	{ "LDADD X", ldadd_x, 8, 1, 1 },
+	{ "CAS W", cas_w, 4, 1, 1 },
+	{ "LDAPR X", ldapr_x, 8, 0, 1 },
 };
 
 /* @second: attributes of page B, 0 for unmapped. */
@@ -118,7 +133,7 @@ static void good(void)
 			want |= (u64)(i < before ? a[4096 - before + i] : b[i - before]) << 8 * i;
 		asm volatile("ldr %0, [%1]" : "=r"(got) : "r"(va) : "memory");
 		wrong += got != want;
-		asm volatile("str %0, [%1]" :: "r"(~want), "r"(va) : "memory");
+		asm volatile("str %0, [%1]" ::"r"(~want), "r"(va) : "memory");
 		for (unsigned i = 0; i < 8; i++)
 			wrong += (i < before ? a[4096 - before + i] : b[i - before]) != (u8)(~want >> 8 * i);
 	}

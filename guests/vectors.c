@@ -4,21 +4,58 @@
 
 static u64 user_stack[64] __attribute__((aligned(16)));
 
-static void do_svc(u64 a) { (void)a; asm volatile("svc #0x55"); }
-static void do_brk(u64 a) { (void)a; asm volatile("brk #7"); }
-static void do_udf(u64 a) { (void)a; asm volatile(".inst 0x00000000"); }
-static void do_smc(u64 a) { (void)a; asm volatile("smc #0"); }
-static void do_hlt(u64 a) { (void)a; asm volatile("hlt #1"); }
-static void do_el2(u64 a) { (void)a; asm volatile("mrs x0, hcr_el2" ::: "x0"); }
-static void do_ro(u64 a) { (void)a; asm volatile("msr s3_0_c0_c0_0, x0"); }  /* MIDR_EL1 */
-static void do_pc(u64 a) { (void)a; asm volatile("mov x9, x30\n adr x10, 1f\n add x10, x10, #2\n br x10\n 1: mov x30, x9" ::: "x9", "x10"); }
+static void do_svc(u64 a)
+{
+	(void)a;
+	asm volatile("svc #0x55");
+}
+static void do_brk(u64 a)
+{
+	(void)a;
+	asm volatile("brk #7");
+}
+static void do_udf(u64 a)
+{
+	(void)a;
+	asm volatile(".inst 0x00000000");
+}
+static void do_smc(u64 a)
+{
+	(void)a;
+	asm volatile("smc #0");
+}
+static void do_hlt(u64 a)
+{
+	(void)a;
+	asm volatile("hlt #1");
+}
+static void do_el2(u64 a)
+{
+	(void)a;
+	asm volatile("mrs x0, hcr_el2" ::: "x0");
+}
+static void do_ro(u64 a)
+{
+	(void)a;
+	asm volatile("msr s3_0_c0_c0_0, x0");
+} /* MIDR_EL1 */
+static void do_pc(u64 a)
+{
+	(void)a;
+	asm volatile("mov x9, x30\n adr x10, 1f\n add x10, x10, #2\n br x10\n 1: mov x30, x9" ::: "x9", "x10");
+}
 static void do_sp(u64 a)
 {
 	(void)a;
 	/* On SP_EL0, so that the handler has a good stack. */
-	asm volatile("mov x9, sp\n add x10, x9, #8\n msr spsel, #0\n mov sp, x10\n ldr x11, [sp]\n msr spsel, #1" ::: "x9", "x10", "x11");
+	asm volatile("mov x9, sp\n add x10, x9, #8\n msr spsel, #0\n mov sp, x10\n ldr x11, [sp]\n msr spsel, #1" ::
+			     : "x9", "x10", "x11");
 }
-static void do_fp(u64 a) { (void)a; asm volatile("fmov d0, #1.0"); }
+static void do_fp(u64 a)
+{
+	(void)a;
+	asm volatile("fmov d0, #1.0");
+}
 static void do_illegal(u64 a)
 {
 	(void)a;
@@ -30,16 +67,22 @@ static void at_sp0(u64 a)
 	/* The handler runs on SP_EL1 whatever SPSel says. */
 	asm volatile("mov x9, sp\n msr spsel, #0\n mov sp, x9\n brk #9\n msr spsel, #1" ::: "x9");
 }
-static void undefined_hint(u64 a) { (void)a; asm volatile("hint #0x7f\n hint #25\n hint #40\n hint #22"); }
+static void undefined_hint(u64 a)
+{
+	(void)a;
+	asm volatile("hint #0x7f\n hint #25\n hint #40\n hint #22");
+}
 
 static void check(const char *what, void (*fn)(u64), unsigned ec, unsigned iss, bool next)
 {
 	struct fault f = catch_fault(fn, 0);
 
 	report(f.taken && fault_ec(f) == ec && fault_iss(f) == iss && f.vector == 4,
-	       "%s: class %x syndrome %x (got %x, %x, vector %lu)", what, ec, iss, fault_ec(f), fault_iss(f), f.vector);
+	       "%s: class %x syndrome %x (got %x, %x, vector %lu)", what, ec, iss, fault_ec(f), fault_iss(f),
+	       f.vector);
 	if (next)
-		report(*(u32 *)(f.elr - 4) != 0 && (f.esr >> 25 & 1), "%s: ELR is behind the instruction, IL is set", what);
+		report(*(u32 *)(f.elr - 4) != 0 && (f.esr >> 25 & 1), "%s: ELR is behind the instruction, IL is set",
+		       what);
 }
 
 static void from_el0(const char *what, const u32 *code, unsigned ec)
@@ -59,11 +102,11 @@ static const u32 *user_code(u32 insn)
 	u32 *p = page_alloc();
 
 	p[0] = insn;
-	p[1] = 0xd4000001;      /* svc #0 */
+	p[1] = 0xd4000001; /* svc #0 */
 	va += 4096;
-	asm volatile("dc cvau, %0\n dsb ish\n" :: "r"(p) : "memory");
+	asm volatile("dc cvau, %0\n dsb ish\n" ::"r"(p) : "memory");
 	mmu_map(va, (u64)p, PTE_NORMAL | PTE_USER | PTE_RO | PTE_PXN);
-	asm volatile("ic ivau, %0\n dsb ish\n isb" :: "r"(va) : "memory");
+	asm volatile("ic ivau, %0\n dsb ish\n isb" ::"r"(va) : "memory");
 	return (const u32 *)va;
 }
 
@@ -89,7 +132,8 @@ void test(void)
 	f = catch_fault(undefined_hint, 0);
 	report(!f.taken, "unallocated hints are NOPs");
 	f = catch_fault(at_sp0, 0);
-	report(f.taken && f.vector == 0 && (f.spsr & 0xf) == 4, "with SP_EL0 the first vector group is used, SPSR says EL1t");
+	report(f.taken && f.vector == 0 && (f.spsr & 0xf) == 4,
+	       "with SP_EL0 the first vector group is used, SPSR says EL1t");
 	write_sysreg(cpacr_el1, 0);
 	isb();
 	check("FP while CPACR_EL1.FPEN is 0", do_fp, 7, 0x1e00000, false);

@@ -30,13 +30,13 @@ static void poke(u64 a)
 
 static void jump(u64 a) { ((void (*)(void))a)(); }
 
-static const struct { const char *name; u64 base, size; } ranges[] = {
-	{ "GICD", BOARD_GICD_BASE, BOARD_GICD_SIZE },
-	{ "GICR", BOARD_GICR_BASE, BOARD_GICR_STRIDE },
-	{ "RTC", BOARD_RTC_BASE, BOARD_RTC_SIZE },
-	{ "GPIO", BOARD_GPIO_BASE, BOARD_GPIO_SIZE },
-	{ "nothing", 0x0b000000, 0x10000 },
-	{ "ITS", BOARD_ITS_BASE, BOARD_ITS_SIZE },
+static const struct {
+	const char *name;
+	u64 base, size;
+} ranges[] = {
+	{ "GICD", BOARD_GICD_BASE, BOARD_GICD_SIZE }, { "GICR", BOARD_GICR_BASE, BOARD_GICR_STRIDE },
+	{ "RTC", BOARD_RTC_BASE, BOARD_RTC_SIZE },    { "GPIO", BOARD_GPIO_BASE, BOARD_GPIO_SIZE },
+	{ "nothing", 0x0b000000, 0x10000 },           { "ITS", BOARD_ITS_BASE, BOARD_ITS_SIZE },
 	{ "virtio", BOARD_VIRTIO_BASE, 0x4000 },
 };
 
@@ -54,11 +54,11 @@ void test(void)
 			if (i & 1)
 				a &= ~7ul;
 			if (ranges[r].base == BOARD_GPIO_BASE && (a & 0xfff) < 0x400)
-				continue;       /* the power key is not garbage */
+				continue; /* the power key is not garbage */
 			faults += catch_fault(poke, a | size_kind << 60).taken;
 		}
-		report(ranges[r].base != 0x0b000000 || faults == 3000, "%s survives 3000 accesses of any size, %u aborts",
-		       ranges[r].name, faults);
+		report(ranges[r].base != 0x0b000000 || faults == 3000,
+		       "%s survives 3000 accesses of any size, %u aborts", ranges[r].name, faults);
 	}
 	for (unsigned i = 0; i < 500; i++) {
 		u64 a = rnd();

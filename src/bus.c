@@ -82,7 +82,4 @@ enum bus_result bus_access(struct bus *b, gpa_t a, unsigned size, uint64_t *valu
 	return res;
 }
 
-const struct bus_range *bus_range_at(const struct bus *b, unsigned i)
-{
-	return i < b->count ? &b->ranges[i] : NULL;
-}
+const struct bus_range *bus_range_at(const struct bus *b, unsigned i) { return i < b->count ? &b->ranges[i] : NULL; }

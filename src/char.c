@@ -11,10 +11,10 @@ REGISTRY(chardev, const struct chardev_type);
 
 const struct chardev_type *chardev_type_at(unsigned i)
 {
-	FOR_EACH_REGISTERED(chardev, const struct chardev_type, t) {
+	FOR_EACH_REGISTERED (chardev, const struct chardev_type, t) {
 		unsigned smaller = 0;
 
-		FOR_EACH_REGISTERED(chardev, const struct chardev_type, u)
+		FOR_EACH_REGISTERED (chardev, const struct chardev_type, u)
 			smaller += strcmp((*u)->name, (*t)->name) < 0;
 		if (smaller == i)
 			return *t;
@@ -24,7 +24,7 @@ const struct chardev_type *chardev_type_at(unsigned i)
 
 static const struct chardev_type *chardev_find(const char *spec, size_t len)
 {
-	FOR_EACH_REGISTERED(chardev, const struct chardev_type, t)
+	FOR_EACH_REGISTERED (chardev, const struct chardev_type, t)
 		if (strlen((*t)->name) == len && !memcmp((*t)->name, spec, len))
 			return *t;
 	return NULL;
@@ -38,8 +38,8 @@ static int chardev_unknown(const char *spec)
 		const struct chardev_type *t = chardev_type_at(i);
 		size_t used = strlen(known);
 
-		snprintf(known + used, sizeof(known) - used, "%s%s%s%s", i ? ", " : "", t->name,
-			 t->arg ? ":" : "", t->arg ? t->arg : "");
+		snprintf(known + used, sizeof(known) - used, "%s%s%s%s", i ? ", " : "", t->name, t->arg ? ":" : "",
+			 t->arg ? t->arg : "");
 	}
 	return log_err(-EINVAL, "--console %.80s: no such console; there are %s", spec, known);
 }

@@ -26,13 +26,13 @@ struct console {
 	pthread_mutex_t lock;
 
 	uint8_t out[CONSOLE_KEPT_BYTES];
-	uint64_t written, sent;         /* bytes ever; the ring index is modulo its size */
-	bool starved;                   /* the UART has been told that there is no room */
+	uint64_t written, sent; /* bytes ever; the ring index is modulo its size */
+	bool starved;           /* the UART has been told that there is no room */
 
 	uint8_t in[INPUT_BYTES];
 	uint64_t typed, taken;
 
-	char line[LINE_BYTES];          /* the line that is being written, as far as it fits */
+	char line[LINE_BYTES]; /* the line that is being written, as far as it fits */
 	unsigned line_len;
 
 	const struct console_uart *uart;
@@ -97,10 +97,7 @@ static void read_along(struct console *c, const uint8_t *bytes, size_t len)
 
 /* ---- Output ---- */
 
-static bool connected(const struct console *c)
-{
-	return !c->end->type->connected || c->end->type->connected(c->end);
-}
+static bool connected(const struct console *c) { return !c->end->type->connected || c->end->type->connected(c->end); }
 
 static void want(struct console *c)
 {
@@ -232,10 +229,7 @@ size_t console_type(struct console *c, const uint8_t *bytes, size_t len)
 
 /* ---- Called by the host end ---- */
 
-static void end_input(void *opaque, const uint8_t *bytes, size_t len)
-{
-	console_type(opaque, bytes, len);
-}
+static void end_input(void *opaque, const uint8_t *bytes, size_t len) { console_type(opaque, bytes, len); }
 
 static void end_writable(void *opaque)
 {
@@ -262,7 +256,9 @@ static void end_quit(void *opaque)
 }
 
 static const struct chardev_user console_user = {
-	.input = end_input, .writable = end_writable, .quit = end_quit,
+	.input = end_input,
+	.writable = end_writable,
+	.quit = end_quit,
 };
 
 /* ---- Life ---- */

@@ -16,10 +16,10 @@ REGISTRY(device, const struct device_type);
 /* The link order must not show: the @i-th by name, found by counting smaller ones. */
 const struct device_type *device_type_at(unsigned i)
 {
-	FOR_EACH_REGISTERED(device, const struct device_type, t) {
+	FOR_EACH_REGISTERED (device, const struct device_type, t) {
 		unsigned smaller = 0;
 
-		FOR_EACH_REGISTERED(device, const struct device_type, u)
+		FOR_EACH_REGISTERED (device, const struct device_type, u)
 			smaller += strcmp((*u)->name, (*t)->name) < 0;
 		if (smaller == i)
 			return *t;
@@ -29,7 +29,7 @@ const struct device_type *device_type_at(unsigned i)
 
 const struct device_type *device_type_find(const char *name)
 {
-	FOR_EACH_REGISTERED(device, const struct device_type, t)
+	FOR_EACH_REGISTERED (device, const struct device_type, t)
 		if (!strcmp((*t)->name, name))
 			return *t;
 	return NULL;
@@ -58,9 +58,12 @@ static int device_plug(struct device *d)
 		int err;
 
 		d->range[i] = (struct device_slot){ d, i };
-		err = bus_add(d->env->bus, &(struct bus_range){
-			.name = r->name, .base = gpa(r->base), .bytes = r->bytes,
-			.access = device_access, .opaque = &d->range[i], .lock = &d->lock });
+		err = bus_add(d->env->bus, &(struct bus_range){ .name = r->name,
+								.base = gpa(r->base),
+								.bytes = r->bytes,
+								.access = device_access,
+								.opaque = &d->range[i],
+								.lock = &d->lock });
 		if (err)
 			return err;
 	}
@@ -99,13 +102,11 @@ static int option_set(struct device *d, const struct device_option *o, const cha
 	uint64_t v;
 
 	switch (o->kind) {
-	case DEVICE_STRING:
-		memcpy(field, &value, sizeof(value));
-		return 0;
+	case DEVICE_STRING: memcpy(field, &value, sizeof(value)); return 0;
 	case DEVICE_U64:
 		if (parse_u64(value, &v))
-			return log_err(-EINVAL, "--device %s: %s=%s is not a number; use %s=%s",
-				       name, o->name, value, o->name, o->arg);
+			return log_err(-EINVAL, "--device %s: %s=%s is not a number; use %s=%s", name, o->name, value,
+				       o->name, o->arg);
 		memcpy(field, &v, sizeof(v));
 		return 0;
 	case DEVICE_BOOL:
@@ -257,7 +258,8 @@ int devices_create(struct devices *d, const struct device_env *env, const char *
 
 		err = spec_parse(specs[i], &t, &options);
 		if (!err && t->range_count && device_find(d, t))
-			err = log_err(-EINVAL, "--device %s: has a fixed address, so it can be given only once", t->name);
+			err = log_err(-EINVAL, "--device %s: has a fixed address, so it can be given only once",
+				      t->name);
 		if (!err)
 			err = device_create(d, t, options);
 		if (err)

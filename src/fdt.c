@@ -20,15 +20,17 @@
 #include <vmm/log.h>
 #include <vmm/mem.h>
 
-#define ALIASES_MAX 8
+#define ALIASES_MAX    8
 #define RNG_SEED_BYTES 32
-#define APB_PCLK_HZ 24000000
+#define APB_PCLK_HZ    24000000
 
 struct dt {
 	void *blob;
-	int err;                        /* libfdt's; the first one stays */
+	int err; /* libfdt's; the first one stays */
 	unsigned alias_count;
-	struct { char name[16], path[48]; } alias[ALIASES_MAX];
+	struct {
+		char name[16], path[48];
+	} alias[ALIASES_MAX];
 	char stdout_path[48];
 };
 
@@ -118,10 +120,7 @@ void dt_reg_list(struct dt *t, const uint64_t (*base_bytes)[2], unsigned count)
 	dt_cells(t, "reg", cells, 4 * count);
 }
 
-void dt_reg(struct dt *t, gpa_t base, uint64_t bytes)
-{
-	dt_reg_list(t, &(const uint64_t[2]){ base.v, bytes }, 1);
-}
+void dt_reg(struct dt *t, gpa_t base, uint64_t bytes) { dt_reg_list(t, &(const uint64_t[2]){ base.v, bytes }, 1); }
 
 void dt_spi(struct dt *t, unsigned spi, unsigned flags)
 {
@@ -136,10 +135,7 @@ void dt_alias(struct dt *t, const char *name, const char *path)
 	t->alias_count++;
 }
 
-void dt_stdout_path(struct dt *t, const char *path)
-{
-	snprintf(t->stdout_path, sizeof(t->stdout_path), "%s", path);
-}
+void dt_stdout_path(struct dt *t, const char *path) { snprintf(t->stdout_path, sizeof(t->stdout_path), "%s", path); }
 
 /* ---- The board's own nodes ---- */
 

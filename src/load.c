@@ -20,9 +20,9 @@
 #include <vmm/mem.h>
 #include "unpack.h"
 
-#define HEAD_BYTES 4096
-#define INITRD_ALIGN (64 * KIB)         /* the largest page of a host: whole pages can be mapped */
-#define OLD_KERNEL_BSS (16 * MIB)       /* headers before 3.17 do not say */
+#define HEAD_BYTES       4096
+#define INITRD_ALIGN     (64 * KIB) /* the largest page of a host: whole pages can be mapped */
+#define OLD_KERNEL_BSS   (16 * MIB) /* headers before 3.17 do not say */
 #define ELF_SEGMENTS_MAX 256
 
 /* An open input file and its beginning. */
@@ -43,7 +43,7 @@ struct kind_row {
 	uint8_t len;
 	const char *magic;
 	enum kind kind;
-	const char *what;       /* after "is" */
+	const char *what; /* after "is" */
 };
 
 /* The first row that fits; so the more precise come first. */
@@ -93,14 +93,12 @@ static bool is_text(const uint8_t *p, size_t len)
 }
 
 static const struct kind_row packed_row = { .kind = KIND_PACKED, .what = "compressed" };
-static const struct kind_row html_row = {
-	.kind = KIND_WRONG, .what = "a web page (HTML), not a kernel; was the download refused?"
-};
+static const struct kind_row html_row = { .kind = KIND_WRONG,
+					  .what = "a web page (HTML), not a kernel; was the download refused?" };
 static const struct kind_row text_row = { .kind = KIND_WRONG, .what = "a text file, not a kernel" };
 static const struct kind_row empty_row = { .kind = KIND_WRONG, .what = "empty" };
-static const struct kind_row short_row = {
-	.kind = KIND_WRONG, .what = "shorter than any kernel's header (64 bytes); truncated?"
-};
+static const struct kind_row short_row = { .kind = KIND_WRONG,
+					   .what = "shorter than any kernel's header (64 bytes); truncated?" };
 static const struct kind_row unknown_row = {
 	.kind = KIND_WRONG, .what = "no kernel that vmm knows (Image, also gzip, zstd, lz4, xz; EFI zboot; ELF)"
 };
@@ -233,8 +231,8 @@ static int place(const struct file *f, const struct mem *m, uint64_t offset, uin
 	if (!ram)
 		return log_err(-EINVAL, "%s %s: the guest has no memory", f->option, f->path);
 	if (offset > UINT64_MAX / 4 || bytes > UINT64_MAX / 4)
-		return log_err(-EINVAL, "%s %s: its header is damaged: text offset %#llx, size %#llx", f->option, f->path,
-			       (unsigned long long)offset, (unsigned long long)bytes);
+		return log_err(-EINVAL, "%s %s: its header is damaged: text offset %#llx, size %#llx", f->option,
+			       f->path, (unsigned long long)offset, (unsigned long long)bytes);
 	end = align_up(offset + bytes, IMAGE_ALIGN);
 	if (end > ram->bytes || DT_BYTES_MAX > ram->bytes - end)
 		return too_big(f, "the kernel", end + DT_BYTES_MAX, ram);
@@ -254,7 +252,8 @@ static int place_image(const struct file *f, const struct image_header *h, uint6
 	uint64_t offset = h->text_offset, bytes = h->image_size;
 
 	if (h->flags & IMAGE_FLAG_BIG_ENDIAN)
-		return log_err(-EINVAL, "%s %s: is a big-endian kernel; give a little-endian one", f->option, f->path);
+		return log_err(-EINVAL, "%s %s: is a big-endian kernel; give a little-endian one", f->option,
+			       f->path);
 	if (!bytes) {
 		offset = IMAGE_OLD_TEXT_OFFSET;
 		bytes = file_bytes + OLD_KERNEL_BSS;
@@ -313,10 +312,12 @@ static int load_image(struct mem *m, const struct file *f, struct load *l)
 static int unpack_failed(const struct file *f, const char *format, int64_t err)
 {
 	if (err == -ENODATA)
-		return log_err(-EINVAL, "%s %s: is truncated: the %s data ends too early", f->option, f->path, format);
+		return log_err(-EINVAL, "%s %s: is truncated: the %s data ends too early", f->option, f->path,
+			       format);
 	if (err == -EBADMSG)
 		return log_err(-EINVAL, "%s %s: is damaged: the %s data is not valid", f->option, f->path, format);
-	return log_err((int)err, "%s %s: cannot unpack the %s data: %s", f->option, f->path, format, strerror((int)-err));
+	return log_err((int)err, "%s %s: cannot unpack the %s data: %s", f->option, f->path, format,
+		       strerror((int)-err));
 }
 
 /* The rest of the kernel, whose first @head_len bytes are there; what exceeds guest RAM is refused, not unpacked. */
@@ -334,8 +335,8 @@ static int unpack_rest(struct mem *m, const struct file *f, struct unpack *u, co
 	if (n < 0)
 		return unpack_failed(f, format, n);
 	if ((uint64_t)n == room - head_len && unpack_read(u, &more, 1) == 1)
-		return log_err(-E2BIG, "%s %s: unpacks to more than the guest's %llu MiB; use a larger --mem", f->option,
-			       f->path, (unsigned long long)(ram->bytes / MIB));
+		return log_err(-E2BIG, "%s %s: unpacks to more than the guest's %llu MiB; use a larger --mem",
+			       f->option, f->path, (unsigned long long)(ram->bytes / MIB));
 	if (head_len + (uint64_t)n <= l->kernel_bytes)
 		return 0;
 	return place(f, m, l->kernel.v - ram->base.v, head_len + (uint64_t)n, l);
@@ -367,7 +368,9 @@ static int unpack_kernel(struct mem *m, const struct file *f, struct unpack *u, 
 }
 
 /* Names for the start line, so that they need no memory of their own. */
-static const struct { const char *format, *plain, *zboot; } packed_kinds[] = {
+static const struct {
+	const char *format, *plain, *zboot;
+} packed_kinds[] = {
 	{ "gzip", "gzip Image", "EFI zboot (gzip)" }, { "zstd", "zstd Image", "EFI zboot (zstd)" },
 	{ "lz4", "lz4 Image", "EFI zboot (lz4)" },    { "xz", "xz Image", "EFI zboot (xz)" },
 	{ "lzma", "lzma Image", "EFI zboot (lzma)" },
@@ -381,7 +384,8 @@ static const char *packed_kind(const char *format, bool zboot)
 	return format;
 }
 
-static int load_packed(struct mem *m, const struct file *f, uint64_t offset, uint64_t bytes, bool zboot, struct load *l)
+static int load_packed(struct mem *m, const struct file *f, uint64_t offset, uint64_t bytes, bool zboot,
+		       struct load *l)
 {
 	const char *format = "";
 	struct unpack *u = unpack_open(f->fd, offset, bytes, &format);
@@ -407,14 +411,18 @@ static int load_zboot(struct mem *m, const struct file *f, struct load *l)
 		return truncated(f);
 	h.compression[sizeof(h.compression) - 1] = 0;
 	if (!strcmp(h.compression, "lzo"))
-		return log_err(-EINVAL, "%s %s: is an EFI zboot kernel with lzo, which vmm does not unpack; unpack it first",
+		return log_err(-EINVAL,
+			       "%s %s: is an EFI zboot kernel with lzo, which vmm does not unpack; unpack it first",
 			       f->option, f->path);
 	return load_packed(m, f, h.payload_offset, h.payload_size, true, l);
 }
 
 /* ---- ELF ---- */
 
-static const struct { uint16_t machine; const char *name; } machines[] = {
+static const struct {
+	uint16_t machine;
+	const char *name;
+} machines[] = {
 	{ EM_386, "32-bit x86" }, { EM_X86_64, "x86-64" }, { EM_ARM, "32-bit Arm" }, { EM_RISCV, "RISC-V" },
 	{ EM_PPC, "PowerPC" },    { EM_PPC64, "PowerPC" }, { EM_S390, "s390" },      { EM_MIPS, "MIPS" },
 	{ EM_SPARCV9, "SPARC" },  { 258, "LoongArch" },    { EM_68K, "m68k" },
@@ -427,21 +435,25 @@ static int elf_check(const struct file *f, Elf64_Ehdr *e)
 	if (f->head_len < sizeof(*e))
 		return truncated(f);
 	memcpy(e, f->head, sizeof(*e));
-	machine = e->e_ident[EI_DATA] == ELFDATA2MSB ? (uint16_t)(e->e_machine >> 8 | e->e_machine << 8) : e->e_machine;
+	machine =
+		e->e_ident[EI_DATA] == ELFDATA2MSB ? (uint16_t)(e->e_machine >> 8 | e->e_machine << 8) : e->e_machine;
 	for (size_t i = 0; i < ARRAY_SIZE(machines); i++)
 		if (machines[i].machine == machine)
 			return log_err(-EINVAL, "%s %s: is ELF for %s; give an arm64 kernel", f->option, f->path,
 				       machines[i].name);
 	if (machine != EM_AARCH64)
-		return log_err(-EINVAL, "%s %s: is ELF for machine %u; give an arm64 kernel", f->option, f->path, machine);
+		return log_err(-EINVAL, "%s %s: is ELF for machine %u; give an arm64 kernel", f->option, f->path,
+			       machine);
 	if (e->e_ident[EI_CLASS] != ELFCLASS64 || e->e_ident[EI_DATA] != ELFDATA2LSB)
 		return log_err(-EINVAL, "%s %s: is ELF for arm64, but not 64-bit little-endian", f->option, f->path);
 	if (e->e_type != ET_EXEC && e->e_type != ET_DYN)
 		return log_err(-EINVAL, "%s %s: is an ELF %s, not an executable; link it", f->option, f->path,
 			       e->e_type == ET_REL ? "object file" : "file of another type");
 	if (e->e_phentsize != sizeof(Elf64_Phdr) || !e->e_phnum || e->e_phnum > ELF_SEGMENTS_MAX)
-		return log_err(-EINVAL, "%s %s: its ELF header is damaged or has nothing to load (%u program headers of %u bytes)",
-			       f->option, f->path, e->e_phnum, e->e_phentsize);
+		return log_err(
+			-EINVAL,
+			"%s %s: its ELF header is damaged or has nothing to load (%u program headers of %u bytes)",
+			f->option, f->path, e->e_phnum, e->e_phentsize);
 	return 0;
 }
 
@@ -465,7 +477,8 @@ static int elf_segments(const struct file *f, const Elf64_Ehdr *e, struct segmen
 			continue;
 		if (p->p_offset > f->bytes || p->p_filesz > f->bytes - p->p_offset)
 			return truncated(f);
-		if (p->p_filesz > p->p_memsz || p->p_vaddr > UINT64_MAX - p->p_memsz || p->p_paddr > UINT64_MAX - p->p_memsz)
+		if (p->p_filesz > p->p_memsz || p->p_vaddr > UINT64_MAX - p->p_memsz ||
+		    p->p_paddr > UINT64_MAX - p->p_memsz)
 			return log_err(-EINVAL, "%s %s: its ELF segment %u is damaged", f->option, f->path, i);
 		segs->count++;
 	}
@@ -582,11 +595,11 @@ int load_kernel(struct mem *m, const char *path, struct load *l)
 		return err;
 	k = kind_of(f.head, f.head_len);
 	switch (k->kind) {
-	case KIND_IMAGE:  err = load_image(m, &f, l); break;
-	case KIND_ZBOOT:  err = load_zboot(m, &f, l); break;
+	case KIND_IMAGE: err = load_image(m, &f, l); break;
+	case KIND_ZBOOT: err = load_zboot(m, &f, l); break;
 	case KIND_PACKED: err = load_packed(m, &f, 0, f.bytes, false, l); break;
-	case KIND_ELF:    err = load_elf(m, &f, l); break;
-	case KIND_WRONG:  err = log_err(-EINVAL, "--kernel %s: is %s", path, k->what); break;
+	case KIND_ELF: err = load_elf(m, &f, l); break;
+	case KIND_WRONG: err = log_err(-EINVAL, "--kernel %s: is %s", path, k->what); break;
 	}
 	close(f.fd);
 	return err;
@@ -621,6 +634,7 @@ int load_initrd(struct mem *m, const char *path, struct load *l)
 int load_dtb(struct mem *m, const void *blob, size_t bytes, const struct load *l)
 {
 	if (bytes > DT_BYTES_MAX)
-		return log_err(-EFBIG, "device tree: %zu bytes; arm64 kernels take at most %u", bytes, (unsigned)DT_BYTES_MAX);
+		return log_err(-EFBIG, "device tree: %zu bytes; arm64 kernels take at most %u", bytes,
+			       (unsigned)DT_BYTES_MAX);
 	return mem_write(m, l->dtb, blob, bytes);
 }

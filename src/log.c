@@ -18,7 +18,7 @@
 #define LINE_BYTES_MAX 1024
 
 /* What a guest may say: a burst, then a few lines a second. */
-#define GUEST_BURST 20
+#define GUEST_BURST         20
 #define GUEST_LINES_PER_SEC 5
 
 static _Atomic int log_level = LOG_INFO;
@@ -26,8 +26,8 @@ static _Atomic uint64_t guest_budget_ns; /* time up to which the budget is spent
 static _Atomic unsigned guest_dropped;
 
 static const char *const prefix[] = {
-	[LOG_ERR] = "vmm: ",	     [LOG_WARN] = "vmm: warning: ", [LOG_GUEST] = "vmm: guest: ",
-	[LOG_INFO] = "vmm: ",	     [LOG_DEBUG] = "vmm: debug: ",
+	[LOG_ERR] = "vmm: ",  [LOG_WARN] = "vmm: warning: ", [LOG_GUEST] = "vmm: guest: ",
+	[LOG_INFO] = "vmm: ", [LOG_DEBUG] = "vmm: debug: ",
 };
 
 void log_set_level(enum log_level level) { atomic_store(&log_level, (int)level); }
@@ -61,8 +61,7 @@ static bool guest_may_speak(void)
 	return true;
 }
 
-static void write_line(enum log_level level, const char *fmt, va_list ap)
-	__attribute__((format(printf, 2, 0)));
+static void write_line(enum log_level level, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
 
 static void write_line(enum log_level level, const char *fmt, va_list ap)
 {
@@ -83,7 +82,7 @@ static void write_line(enum log_level level, const char *fmt, va_list ap)
 		ssize_t w = write(STDERR_FILENO, line + done, len - done);
 
 		if (w <= 0)
-			return;         /* nobody to tell that nobody can be told */
+			return; /* nobody to tell that nobody can be told */
 		done += (size_t)w;
 	}
 }

@@ -19,34 +19,34 @@
 #include <vmm/loop.h>
 
 #define EVENTS_PER_WAIT 16
-#define BUSY_PAUSE_NS 20000
+#define BUSY_PAUSE_NS   20000
 
 struct loop_fd {
 	struct loop *loop;
-	struct loop_fd *next;           /* in loop->fds or loop->dead */
+	struct loop_fd *next; /* in loop->fds or loop->dead */
 	pthread_mutex_t *lock;
 	void (*fn)(void *opaque, uint32_t events);
 	void *opaque;
 	int fd;
 	uint32_t events;
-	bool always_ready;              /* epoll refuses regular files: they never block */
+	bool always_ready; /* epoll refuses regular files: they never block */
 	bool dead;
 };
 
 struct loop {
 	pthread_mutex_t lock;
-	pthread_cond_t idle;            /* running became NULL */
+	pthread_cond_t idle; /* running became NULL */
 	int epoll_fd, wake_fd;
 	struct loop_fd *fds, *dead;
-	struct loop_fd *running;        /* its callback is running */
-	pthread_t thread;               /* of loop_run */
+	struct loop_fd *running; /* its callback is running */
+	pthread_t thread;        /* of loop_run */
 	bool in_run, stop;
 	int stop_value;
 	unsigned always_ready_count;
 
 	struct loop_timer **heap;
 	unsigned heap_count, heap_room;
-	uint64_t sleeps_until_ns;       /* 0: awake, will look at the heap by itself */
+	uint64_t sleeps_until_ns; /* 0: awake, will look at the heap by itself */
 };
 
 uint64_t loop_now_ns(void)
@@ -102,17 +102,14 @@ void loop_free(struct loop *l)
 	free(l);
 }
 
-static bool on_loop_thread(const struct loop *l)
-{
-	return l->in_run && pthread_equal(l->thread, pthread_self());
-}
+static bool on_loop_thread(const struct loop *l) { return l->in_run && pthread_equal(l->thread, pthread_self()); }
 
 static void wake(struct loop *l)
 {
 	uint64_t one = 1;
 	ssize_t n = write(l->wake_fd, &one, sizeof(one));
 
-	(void)n;                        /* EAGAIN: it is awake already */
+	(void)n; /* EAGAIN: it is awake already */
 }
 
 /* ---- File descriptors ---- */
@@ -257,7 +254,7 @@ static void heap_insert(struct loop *l, struct loop_timer *t)
 		unsigned room = l->heap_room ? 2 * l->heap_room : 64;
 		struct loop_timer **grown = realloc(l->heap, room * sizeof(*grown));
 
-		CHECK(grown);           /* a few hundred timers at most */
+		CHECK(grown); /* a few hundred timers at most */
 		l->heap = grown;
 		l->heap_room = room;
 	}
@@ -269,7 +266,12 @@ void loop_timer_init(struct loop_timer *t, struct loop *l, pthread_mutex_t *lock
 		     void *opaque)
 {
 	*t = (struct loop_timer){
-		.loop = l, .lock = lock, .fn = fn, .opaque = opaque, .deadline_ns = UINT64_MAX, .heap_index = -1,
+		.loop = l,
+		.lock = lock,
+		.fn = fn,
+		.opaque = opaque,
+		.deadline_ns = UINT64_MAX,
+		.heap_index = -1,
 	};
 }
 
@@ -310,7 +312,7 @@ static bool dispatch_timers(struct loop *l)
 		heap_remove(l, t);
 		t->deadline_ns = UINT64_MAX;
 		pthread_mutex_unlock(&l->lock);
-		t->fn(t->opaque);       /* may free t if it has no lock */
+		t->fn(t->opaque); /* may free t if it has no lock */
 		if (lock)
 			pthread_mutex_unlock(lock);
 		pthread_mutex_lock(&l->lock);
@@ -341,7 +343,9 @@ static int wait_until(struct loop *l, struct epoll_event *events, uint64_t until
 		uint64_t ms = left / 1000000 + 1;
 
 		n = epoll_wait(l->epoll_fd, events, EVENTS_PER_WAIT,
-			       until_ns == UINT64_MAX ? -1 : ms > 1000000 ? 1000000 : (int)ms);
+			       until_ns == UINT64_MAX ? -1
+			       : ms > 1000000         ? 1000000
+						      : (int)ms);
 	}
 	return n < 0 ? 0 : n;
 }

@@ -46,14 +46,11 @@ static uint8_t *reserve(uint64_t bytes)
 
 static void *map_zeroed(void *at, uint64_t bytes)
 {
-	return mmap(at, bytes, PROT_READ | PROT_WRITE,
-		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+	return mmap(at, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
+		    0);
 }
 
-static void release(const struct mem_region *r)
-{
-	munmap(r->host - page_bytes(), r->bytes + 2 * page_bytes());
-}
+static void release(const struct mem_region *r) { munmap(r->host - page_bytes(), r->bytes + 2 * page_bytes()); }
 
 void mem_free(struct mem *m)
 {
@@ -186,10 +183,7 @@ static int copy(const struct mem *m, gpa_t a, void *out, const void *in, uint64_
 
 int mem_read(const struct mem *m, gpa_t a, void *dst, uint64_t len) { return copy(m, a, dst, NULL, len); }
 
-int mem_write(const struct mem *m, gpa_t a, const void *src, uint64_t len)
-{
-	return copy(m, a, NULL, src, len);
-}
+int mem_write(const struct mem *m, gpa_t a, const void *src, uint64_t len) { return copy(m, a, NULL, src, len); }
 
 static int read_all(int fd, uint8_t *p, uint64_t len, uint64_t offset)
 {
@@ -201,7 +195,7 @@ static int read_all(int fd, uint8_t *p, uint64_t len, uint64_t offset)
 		if (n < 0)
 			return -errno;
 		if (n == 0)
-			return -EIO;    /* shorter than the caller was told */
+			return -EIO; /* shorter than the caller was told */
 		p += n;
 		offset += (uint64_t)n;
 		len -= (uint64_t)n;
@@ -224,8 +218,8 @@ int mem_load_file(struct mem *m, gpa_t a, int fd, uint64_t offset, uint64_t len)
 	err = read_all(fd, p, head, offset);
 	if (err)
 		return err;
-	if (mmap(p + head, whole, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, fd,
-		 (off_t)(offset + head)) == MAP_FAILED) {
+	if (mmap(p + head, whole, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, fd, (off_t)(offset + head)) ==
+	    MAP_FAILED) {
 		/* The mapping that was there may be gone: restore it, then read as for a pipe-like file. */
 		if (map_zeroed(p + head, whole) == MAP_FAILED)
 			return -errno;

@@ -15,28 +15,31 @@
 #include <vmm/log.h>
 #include <vmm/opt.h>
 
-#define KEY_FIRST 1000          /* not a character: no short options */
-#define KEY_HELP 999
-#define ROWS_MAX 64
+#define KEY_FIRST 1000 /* not a character: no short options */
+#define KEY_HELP  999
+#define ROWS_MAX  64
 
 struct parse {
 	const struct opt_set *set;
 	char *dest;
-	uint64_t seen;          /* bit per row */
+	uint64_t seen; /* bit per row */
 	bool complained;
 };
 
 /* ---- Units ---- */
 
-struct unit { const char *suffix; uint64_t factor; };
+struct unit {
+	const char *suffix;
+	uint64_t factor;
+};
 
 static const struct unit size_units[] = {
-	{ "", MIB }, { "K", KIB }, { "M", MIB }, { "G", GIB }, { "T", 1024 * GIB },
+	{ "", MIB },    { "K", KIB },   { "M", MIB },   { "G", GIB },          { "T", 1024 * GIB },
 	{ "KiB", KIB }, { "MiB", MIB }, { "GiB", GIB }, { "TiB", 1024 * GIB },
 };
 
 static const struct unit time_units[] = {
-	{ "", NSEC_PER_SEC }, { "s", NSEC_PER_SEC }, { "ms", 1000000 },
+	{ "", NSEC_PER_SEC },       { "s", NSEC_PER_SEC },        { "ms", 1000000 },
 	{ "m", 60 * NSEC_PER_SEC }, { "h", 3600 * NSEC_PER_SEC },
 };
 
@@ -76,7 +79,8 @@ int opt_size(const char *name, const char *text, uint64_t min, uint64_t max, uin
 	uint64_t v;
 
 	if (!with_unit(text, size_units, ARRAY_SIZE(size_units), &v))
-		return log_err(-EINVAL, "--%s=%s: not a size; write a number with K, M, G or T, like 512M", name, text);
+		return log_err(-EINVAL, "--%s=%s: not a size; write a number with K, M, G or T, like 512M", name,
+			       text);
 	if (v < min)
 		return log_err(-EINVAL, "--%s=%s: the least is %s; use more", name, text,
 			       opt_size_text(min, limit, sizeof(limit)));
@@ -92,7 +96,8 @@ int opt_time(const char *name, const char *text, uint64_t min, uint64_t max, uin
 	uint64_t v;
 
 	if (!with_unit(text, time_units, ARRAY_SIZE(time_units), &v))
-		return log_err(-EINVAL, "--%s=%s: not a time; write a number with ms, s, m or h, like 30s", name, text);
+		return log_err(-EINVAL, "--%s=%s: not a time; write a number with ms, s, m or h, like 30s", name,
+			       text);
 	if (v < min || (max && v > max))
 		return log_err(-EINVAL, "--%s=%s: out of range, which is %" PRIu64 " ms to %" PRIu64 " s", name, text,
 			       min / 1000000, max ? max / NSEC_PER_SEC : UINT64_MAX / NSEC_PER_SEC);
@@ -146,8 +151,10 @@ static int parse_vector_lengths(const char *name, const char *text, uint64_t *wo
 		uint64_t n = 0;
 
 		if (!plain_number(p, &n) || !n || n % 128 || n > HV_SVE_VLS_WORDS * 64 * 128)
-			err = log_err(-EINVAL, "--%s=%s: %s is not a vector length; use multiples of 128 up to 2048, like 128,256",
-				      name, text, p);
+			err = log_err(
+				-EINVAL,
+				"--%s=%s: %s is not a vector length; use multiples of 128 up to 2048, like 128,256",
+				name, text, p);
 		else
 			words[(n / 128 - 1) / 64] |= UINT64_C(1) << ((n / 128 - 1) % 64);
 	}
@@ -169,12 +176,12 @@ static int parse_attr_value(const struct hv_attr_info *a, const char *text, uint
 		if (!words[0] && strcmp(text, "off"))
 			return log_err(-EINVAL, "--%s=%s: not a choice; use on or off", a->option, text);
 		return 0;
-	case HV_SET:
-		return parse_vector_lengths(a->option, text, words);
+	case HV_SET: return parse_vector_lengths(a->option, text, words);
 	default:
 		/* UINT64_MAX would be "max" in disguise; nothing has that many. */
 		if (!plain_number(text, &words[0]) || words[0] == HV_ATTR_MAX)
-			return log_err(-EINVAL, "--%s=%s: not a number of %s; use %s", a->option, text, a->unit, a->arg);
+			return log_err(-EINVAL, "--%s=%s: not a number of %s; use %s", a->option, text, a->unit,
+				       a->arg);
 		return 0;
 	}
 }
@@ -213,26 +220,17 @@ static int parse_row(const struct opt *o, const char *text, void *dest)
 	switch (o->kind) {
 	case OPT_STRING:
 		if (!text[0])
-			return log_err(-EINVAL, "--%s: its %s is empty; give one or leave the option out", o->name, o->arg);
+			return log_err(-EINVAL, "--%s: its %s is empty; give one or leave the option out", o->name,
+				       o->arg);
 		/* fall through */
-	case OPT_TEXT:
-		*(const char **)dest = text;
-		return 0;
-	case OPT_LIST:
-		return add_to_list(o->name, dest, text, OPT_LIST_MAX);
-	case OPT_FLAG:
-		*(bool *)dest = true;
-		return 0;
-	case OPT_SIZE:
-		return opt_size(o->name, text, o->min, o->max, dest);
-	case OPT_TIME:
-		return opt_time(o->name, text, o->min, o->max, dest);
-	case OPT_CHOICE:
-		return parse_choice(o, text, dest);
-	case OPT_ATTR:
-		return parse_attr(o, text, dest);
-	case OPT_GROUP:
-		break;
+	case OPT_TEXT: *(const char **)dest = text; return 0;
+	case OPT_LIST: return add_to_list(o->name, dest, text, OPT_LIST_MAX);
+	case OPT_FLAG: *(bool *)dest = true; return 0;
+	case OPT_SIZE: return opt_size(o->name, text, o->min, o->max, dest);
+	case OPT_TIME: return opt_time(o->name, text, o->min, o->max, dest);
+	case OPT_CHOICE: return parse_choice(o, text, dest);
+	case OPT_ATTR: return parse_attr(o, text, dest);
+	case OPT_GROUP: break;
 	}
 	return 0;
 }
@@ -288,7 +286,8 @@ static error_t on_key(int key, char *text, struct argp_state *state)
 		argp_help(state->root_argp, stdout, ARGP_HELP_STD_HELP & ~(unsigned)ARGP_HELP_EXIT_OK, state->name);
 		exit(0);
 	case ARGP_KEY_ARG:
-		if (!p->set->args || ((struct opt_list *)(void *)(p->dest + p->set->args_offset))->count == p->set->args_max)
+		if (!p->set->args ||
+		    ((struct opt_list *)(void *)(p->dest + p->set->args_offset))->count == p->set->args_max)
 			err = log_err(-EINVAL, "%s: one argument too many; see %s --help", text, state->argv[0]);
 		else
 			err = add_to_list(p->set->args, (void *)(p->dest + p->set->args_offset), text, OPT_LIST_MAX);
@@ -319,8 +318,12 @@ static void fill_argp(const struct opt_set *set, struct argp_option *a)
 			continue;
 		}
 		a[i] = (struct argp_option){
-			.name = o->name, .key = KEY_FIRST + (int)i, .arg = o->arg, .doc = o->help,
-			.flags = o->hidden ? OPTION_HIDDEN : 0, .group = group,
+			.name = o->name,
+			.key = KEY_FIRST + (int)i,
+			.arg = o->arg,
+			.doc = o->help,
+			.flags = o->hidden ? OPTION_HIDDEN : 0,
+			.group = group,
 		};
 		if (o->kind == OPT_ATTR) {
 			const struct hv_attr_info *info = attr_of_option(o->name);
@@ -340,7 +343,8 @@ int opt_parse(const struct opt_set *set, int argc, char **argv, void *dest)
 	if (set->count > ROWS_MAX)
 		return log_err(-E2BIG, "%s: more than %d options", argv[0], ROWS_MAX);
 	fill_argp(set, options);
-	options[set->count] = (struct argp_option){ .name = "help", .key = KEY_HELP, .doc = "print this", .group = -1 };
+	options[set->count] =
+		(struct argp_option){ .name = "help", .key = KEY_HELP, .doc = "print this", .group = -1 };
 	/* NO_ERRS silences argp's own --help, too. */
 	return argp_parse(&argp, argc, argv, ARGP_NO_ERRS | ARGP_NO_HELP, NULL, &p) ? -EINVAL : 0;
 }
@@ -370,7 +374,8 @@ static unsigned distance(const char *a, const char *b)
 				best = d[i - 1][j] + 1;
 			if (d[i][j - 1] + 1 < best)
 				best = d[i][j - 1] + 1;
-			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && d[i - 2][j - 2] + 1 < best)
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+			    d[i - 2][j - 2] + 1 < best)
 				best = d[i - 2][j - 2] + 1;
 			d[i][j] = best;
 		}

@@ -16,19 +16,19 @@
 #include <vmm/err.h>
 #include "unpack.h"
 
-#define IN_BYTES (64 * KIB)
-#define LZMA_MEMORY_MAX (512 * MIB)     /* the dictionary is the file's choice */
+#define IN_BYTES         (64 * KIB)
+#define LZMA_MEMORY_MAX  (512 * MIB) /* the dictionary is the file's choice */
 #define LZ4_LEGACY_BLOCK (8 * MIB)
 
 struct codec {
 	const char *name;
 	uint8_t magic[9], magic_len;
-	int  (*open)(struct unpack *u);
+	int (*open)(struct unpack *u);
 	/*
 	 * Uses input u->in[u->in_at, u->in_len), produces up to @len bytes; *made is how many. 0: go on
 	 * (with more input if it is used up), 1: the end, or -errno.
 	 */
-	int  (*step)(struct unpack *u, uint8_t *dst, size_t len, size_t *made);
+	int (*step)(struct unpack *u, uint8_t *dst, size_t len, size_t *made);
 	void (*close)(struct unpack *u);
 };
 
@@ -42,7 +42,7 @@ struct blocks {
 struct unpack {
 	const struct codec *codec;
 	int fd;
-	uint64_t at, end;               /* of the file, not read yet */
+	uint64_t at, end; /* of the file, not read yet */
 	uint8_t in[IN_BYTES];
 	size_t in_at, in_len;
 	bool done;
@@ -76,10 +76,7 @@ static int64_t fill(struct unpack *u)
 
 /* ---- gzip ---- */
 
-static int gzip_open(struct unpack *u)
-{
-	return inflateInit2(&u->z, 16 + MAX_WBITS) == Z_OK ? 0 : -ENOMEM;
-}
+static int gzip_open(struct unpack *u) { return inflateInit2(&u->z, 16 + MAX_WBITS) == Z_OK ? 0 : -ENOMEM; }
 
 static int gzip_step(struct unpack *u, uint8_t *dst, size_t len, size_t *made)
 {

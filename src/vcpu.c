@@ -27,8 +27,8 @@ static void vcpu_exit_mmio(struct vcpu *c, struct hv_exit *e)
 	if (r == BUS_OK)
 		return;
 	atomic_fetch_add(&c->vm->nobody_count, 1);
-	log_guest("vCPU %u: %s of %u bytes at 0x%" PRIx64 ": %s", c->id, e->mmio.write ? "write" : "read", e->mmio.size,
-		  e->mmio.addr.v, r == BUS_NOBODY ? "nothing is there" : "the device there refuses it");
+	log_guest("vCPU %u: %s of %u bytes at 0x%" PRIx64 ": %s", c->id, e->mmio.write ? "write" : "read",
+		  e->mmio.size, e->mmio.addr.v, r == BUS_NOBODY ? "nothing is there" : "the device there refuses it");
 }
 
 static void vcpu_exit_shutdown(struct vcpu *c, struct hv_exit *e)
@@ -47,7 +47,8 @@ static void vcpu_exit_fail(struct vcpu *c, struct hv_exit *e)
 {
 	char text[160];
 
-	snprintf(text, sizeof(text), "vCPU %u: hypervisor %s cannot go on: %.100s", c->id, c->vm->ops->name, e->fail.text);
+	snprintf(text, sizeof(text), "vCPU %u: hypervisor %s cannot go on: %.100s", c->id, c->vm->ops->name,
+		 e->fail.text);
 	log_err(e->fail.err, "%s", text);
 	vm_stop(c->vm, PROC_HOST, text);
 }
@@ -92,7 +93,8 @@ int vcpu_start(struct vcpu *c)
 	int err = pthread_create(&c->thread, NULL, vcpu_thread, c);
 
 	if (err)
-		return log_err(-err, "vCPU %u: the host refuses a thread (%s); use fewer --cpus", c->id, strerror(err));
+		return log_err(-err, "vCPU %u: the host refuses a thread (%s); use fewer --cpus", c->id,
+			       strerror(err));
 	c->has_thread = true;
 	return 0;
 }

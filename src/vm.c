@@ -26,8 +26,10 @@
 const char *vm_exit_name(enum proc_exit status)
 {
 	switch (status) {
+/* clang-format off */
 #define PROC_EXIT(status, NAME, name, text) case PROC_##NAME: return name;
 #include <vmm/exit.def>
+		/* clang-format on */
 	}
 	return "?";
 }
@@ -202,12 +204,15 @@ static int check_ram(const struct vm *vm)
 		return log_err(-EINVAL, "--mem: %s is not a multiple of 2 MiB; use %" PRIu64 "M", ram,
 			       align_up(vm->cfg->ram_bytes, 2 * MIB) / MIB);
 	if (end > UINT64_C(1) << ipa_bits || end < BOARD_RAM_BASE)
-		return log_err(-EINVAL, "--mem: %s do not fit into guest addresses of %" PRIu64 " bits, which leave %s; "
-			       "use less, or more --ipa-bits", ram, ipa_bits,
+		return log_err(-EINVAL,
+			       "--mem: %s do not fit into guest addresses of %" PRIu64 " bits, which leave %s; "
+			       "use less, or more --ipa-bits",
+			       ram, ipa_bits,
 			       opt_size_text((UINT64_C(1) << ipa_bits) - BOARD_RAM_BASE, room, sizeof(room)));
 	if (vm->hv->attr.VCPU_COUNT[0] > BOARD_GICR_COUNT && end > BOARD_GICR2_BASE)
-		return log_err(-EINVAL, "--mem: with more than %d --cpus at most %s of memory fit; use less of either",
-			       BOARD_GICR_COUNT, opt_size_text(BOARD_GICR2_BASE - BOARD_RAM_BASE, room, sizeof(room)));
+		return log_err(
+			-EINVAL, "--mem: with more than %d --cpus at most %s of memory fit; use less of either",
+			BOARD_GICR_COUNT, opt_size_text(BOARD_GICR2_BASE - BOARD_RAM_BASE, room, sizeof(room)));
 	return 0;
 }
 
@@ -249,7 +254,11 @@ static int build_console(struct vm *vm)
 static int build_devices(struct vm *vm)
 {
 	const struct device_env env = {
-		.vm = vm, .mem = vm->mem, .bus = vm->bus, .loop = vm->loop, .console = vm->console,
+		.vm = vm,
+		.mem = vm->mem,
+		.bus = vm->bus,
+		.loop = vm->loop,
+		.console = vm->console,
 	};
 	int err = devices_create(&vm->devices, &env, vm->cfg->devices.value, vm->cfg->devices.count);
 
@@ -260,11 +269,16 @@ static int build_devices(struct vm *vm)
 static int build_device_tree(struct vm *vm)
 {
 	const struct arch_fdt_config arch = {
-		.vcpu_count = (unsigned)vm->hv->attr.VCPU_COUNT[0], .pmu = vm->hv->attr.PMU[0],
+		.vcpu_count = (unsigned)vm->hv->attr.VCPU_COUNT[0],
+		.pmu = vm->hv->attr.PMU[0],
 	};
 	const struct fdt_config cfg = {
-		.mem = vm->mem, .arch = &arch, .devices = &vm->devices, .cmdline = vm->cfg->cmdline,
-		.initrd = vm->load.initrd, .initrd_bytes = vm->load.initrd_bytes,
+		.mem = vm->mem,
+		.arch = &arch,
+		.devices = &vm->devices,
+		.cmdline = vm->cfg->cmdline,
+		.initrd = vm->load.initrd,
+		.initrd_bytes = vm->load.initrd_bytes,
 	};
 	void *blob = NULL;
 	size_t bytes = 0;
@@ -310,35 +324,29 @@ static int build_boot_state(struct vm *vm)
 		int err = hv_reg_set(vm->hv, vm->vcpus[0].hv, regs[i].id, &regs[i].value);
 
 		if (err)
-			return log_err(err, "hypervisor %s refuses the start value of register 0x%" PRIx64, vm->ops->name,
-				       regs[i].id);
+			return log_err(err, "hypervisor %s refuses the start value of register 0x%" PRIx64,
+				       vm->ops->name, regs[i].id);
 	}
 	return 0;
 }
 
 struct step {
 	int (*build)(struct vm *vm);
-	enum proc_exit status;          /* what it means when it fails */
+	enum proc_exit status; /* what it means when it fails */
 };
 
 /* What a machine is made of, and in a restart made of again. */
 static const struct step machine[] = {
-	{ build_hypervisor,  PROC_USAGE },
-	{ build_memory,      PROC_USAGE },
-	{ build_images,      PROC_USAGE },
-	{ build_finish,      PROC_USAGE },
-	{ build_console,     PROC_USAGE },
-	{ build_devices,     PROC_USAGE },
-	{ build_device_tree, PROC_USAGE },
-	{ build_vcpus,       PROC_HOST },
-	{ build_boot_state,  PROC_HOST },
+	{ build_hypervisor, PROC_USAGE },  { build_memory, PROC_USAGE },  { build_images, PROC_USAGE },
+	{ build_finish, PROC_USAGE },      { build_console, PROC_USAGE }, { build_devices, PROC_USAGE },
+	{ build_device_tree, PROC_USAGE }, { build_vcpus, PROC_HOST },    { build_boot_state, PROC_HOST },
 };
 
 /* What a reset fills again in a machine that stays. */
 static const struct step contents[] = {
-	{ build_images,      PROC_HOST },
+	{ build_images, PROC_HOST },
 	{ build_device_tree, PROC_HOST },
-	{ build_boot_state,  PROC_HOST },
+	{ build_boot_state, PROC_HOST },
 };
 
 static int do_steps(struct vm *vm, const struct step *steps, unsigned count, enum proc_exit *status)

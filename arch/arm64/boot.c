@@ -4,7 +4,7 @@
  */
 #include <vmm/arch.h>
 
-#define PSTATE_EL1H_DAIF        UINT64_C(0x3c5)
+#define PSTATE_EL1H_DAIF UINT64_C(0x3c5)
 
 void arch_boot_regs(gpa_t entry, gpa_t dtb, struct arch_boot_reg regs[ARCH_BOOT_REG_COUNT])
 {

@@ -15,7 +15,7 @@ struct fdt_out {
 	int err;
 };
 
-enum { PHANDLE_L2 = ARCH_FDT_GIC_PHANDLE + 0x100 };     /* clear of the ones src/fdt.c hands out from 2 up */
+enum { PHANDLE_L2 = ARCH_FDT_GIC_PHANDLE + 0x100 }; /* clear of the ones src/fdt.c hands out from 2 up */
 
 static void begin(struct fdt_out *o, const char *name)
 {
@@ -119,10 +119,18 @@ static void psci_node(struct fdt_out *o)
 static void timer_node(struct fdt_out *o)
 {
 	static const uint32_t interrupts[] = {
-		ARCH_FDT_PPI, 13, ARCH_FDT_LEVEL_HIGH,
-		ARCH_FDT_PPI, BOARD_PTIMER_PPI - 16, ARCH_FDT_LEVEL_HIGH,
-		ARCH_FDT_PPI, BOARD_VTIMER_PPI - 16, ARCH_FDT_LEVEL_HIGH,
-		ARCH_FDT_PPI, 10, ARCH_FDT_LEVEL_HIGH,
+		ARCH_FDT_PPI,
+		13,
+		ARCH_FDT_LEVEL_HIGH,
+		ARCH_FDT_PPI,
+		BOARD_PTIMER_PPI - 16,
+		ARCH_FDT_LEVEL_HIGH,
+		ARCH_FDT_PPI,
+		BOARD_VTIMER_PPI - 16,
+		ARCH_FDT_LEVEL_HIGH,
+		ARCH_FDT_PPI,
+		10,
+		ARCH_FDT_LEVEL_HIGH,
 	};
 
 	begin(o, "timer");
@@ -147,8 +155,8 @@ static void gic_node(struct fdt_out *o, const struct arch_fdt_config *cfg)
 	unsigned first = cfg->vcpu_count < BOARD_GICR_COUNT ? cfg->vcpu_count : BOARD_GICR_COUNT;
 	bool two = cfg->vcpu_count > BOARD_GICR_COUNT;
 	uint64_t reg[] = {
-		BOARD_GICD_BASE, BOARD_GICD_SIZE,
-		BOARD_GICR_BASE, (uint64_t)first * BOARD_GICR_STRIDE,
+		BOARD_GICD_BASE,  BOARD_GICD_SIZE,
+		BOARD_GICR_BASE,  (uint64_t)first * BOARD_GICR_STRIDE,
 		BOARD_GICR2_BASE, (uint64_t)(cfg->vcpu_count - first) * BOARD_GICR_STRIDE,
 	};
 	char name[48];

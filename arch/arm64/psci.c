@@ -45,10 +45,10 @@ enum exec psci_cpu_suspend(struct cpu *c, const uint64_t *arg)
 
 enum exec psci_cpu_off(struct cpu *c, const uint64_t *arg)
 {
-	enum exec leave = smccc_leave(c, PSCI_DENIED);  /* never seen: CPU_ON sets all of it again */
+	enum exec leave = smccc_leave(c, PSCI_DENIED); /* never seen: CPU_ON sets all of it again */
 
 	(void)arg;
-	atomic_store(&c->power, POWER_OFF);     /* from here on another cpu may have claimed it */
+	atomic_store(&c->power, POWER_OFF); /* from here on another cpu may have claimed it */
 	return leave;
 }
 

@@ -19,8 +19,7 @@ struct smccc_row {
 };
 
 static const struct smccc_row rows[] = {
-#define SMCCC(id, NAME, service, gate, reg, value, handler) \
-	{ id, service, GATE_##gate, SYS_##reg, value, handler },
+#define SMCCC(id, NAME, service, gate, reg, value, handler) { id, service, GATE_##gate, SYS_##reg, value, handler },
 #include <vmm/smccc.def>
 };
 
@@ -91,7 +90,11 @@ enum exec smccc_version(struct cpu *c, const uint64_t *arg)
  * workaround is ever needed. Answering that, not NOT_SUPPORTED, is what makes
  * Linux report "Not affected" instead of "Vulnerable".
  */
-static const struct { uint32_t id; unsigned reg; int answer; } workarounds[] = {
+static const struct {
+	uint32_t id;
+	unsigned reg;
+	int answer;
+} workarounds[] = {
 	{ SMCCC_WORKAROUND_1, SYS_SMCCC_ARCH_WORKAROUND_1, SMCCC_UNAFFECTED },
 	{ SMCCC_WORKAROUND_2, SYS_SMCCC_ARCH_WORKAROUND_2, SMCCC_NOT_REQUIRED },
 	{ SMCCC_WORKAROUND_3, SYS_SMCCC_ARCH_WORKAROUND_3, SMCCC_UNAFFECTED },

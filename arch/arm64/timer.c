@@ -32,9 +32,9 @@ static const uint8_t timer_ppi[TIMER_KINDS] = { BOARD_PTIMER_PPI, BOARD_VTIMER_P
 struct timer_one {
 	struct timer_cpu *owner;
 	enum timer_kind kind;
-	uint32_t ctl;           /* ENABLE, IMASK */
+	uint32_t ctl; /* ENABLE, IMASK */
 	uint64_t cval;
-	uint64_t armed_ns;      /* deadline given to the loop */
+	uint64_t armed_ns; /* deadline given to the loop */
 	struct loop_timer wake;
 };
 
@@ -167,19 +167,51 @@ static void write_counter(struct soc *s, enum timer_kind kind, uint64_t value)
 	}
 }
 
-#define TIMER_REGS(name, kind)                                                                               \
-	uint64_t timer_read_##name##_ctl(struct cpu *c, unsigned reg) { (void)reg; return read_ctl(c, kind); } \
-	uint64_t timer_read_##name##_cval(struct cpu *c, unsigned reg) { (void)reg; return c->timer->one[kind].cval; } \
-	uint64_t timer_read_##name##_tval(struct cpu *c, unsigned reg) { (void)reg; return read_tval(c, kind); } \
-	void timer_write_##name##_ctl(struct cpu *c, unsigned reg, uint64_t v) { (void)reg; write_ctl(c, kind, v); } \
-	void timer_write_##name##_cval(struct cpu *c, unsigned reg, uint64_t v) { (void)reg; write_cval(c, kind, v); } \
-	void timer_write_##name##_tval(struct cpu *c, unsigned reg, uint64_t v) { (void)reg; write_tval(c, kind, v); }
+#define TIMER_REGS(name, kind)                                                  \
+	uint64_t timer_read_##name##_ctl(struct cpu *c, unsigned reg)           \
+	{                                                                       \
+		(void)reg;                                                      \
+		return read_ctl(c, kind);                                       \
+	}                                                                       \
+	uint64_t timer_read_##name##_cval(struct cpu *c, unsigned reg)          \
+	{                                                                       \
+		(void)reg;                                                      \
+		return c->timer->one[kind].cval;                                \
+	}                                                                       \
+	uint64_t timer_read_##name##_tval(struct cpu *c, unsigned reg)          \
+	{                                                                       \
+		(void)reg;                                                      \
+		return read_tval(c, kind);                                      \
+	}                                                                       \
+	void timer_write_##name##_ctl(struct cpu *c, unsigned reg, uint64_t v)  \
+	{                                                                       \
+		(void)reg;                                                      \
+		write_ctl(c, kind, v);                                          \
+	}                                                                       \
+	void timer_write_##name##_cval(struct cpu *c, unsigned reg, uint64_t v) \
+	{                                                                       \
+		(void)reg;                                                      \
+		write_cval(c, kind, v);                                         \
+	}                                                                       \
+	void timer_write_##name##_tval(struct cpu *c, unsigned reg, uint64_t v) \
+	{                                                                       \
+		(void)reg;                                                      \
+		write_tval(c, kind, v);                                         \
+	}
 
-TIMER_REGS(cntp, TIMER_PHYS)    /* timer_read_cntp_ctl, timer_write_cntp_cval ... */
-TIMER_REGS(cntv, TIMER_VIRT)    /* timer_read_cntv_ctl, timer_write_cntv_cval ... */
+TIMER_REGS(cntp, TIMER_PHYS) /* timer_read_cntp_ctl, timer_write_cntp_cval ... */
+TIMER_REGS(cntv, TIMER_VIRT) /* timer_read_cntv_ctl, timer_write_cntv_cval ... */
 
-uint64_t timer_read_cntpct(struct cpu *c, unsigned reg) { (void)reg; return counter(c->soc->timer, TIMER_PHYS); }
-uint64_t timer_read_cntvct(struct cpu *c, unsigned reg) { (void)reg; return counter(c->soc->timer, TIMER_VIRT); }
+uint64_t timer_read_cntpct(struct cpu *c, unsigned reg)
+{
+	(void)reg;
+	return counter(c->soc->timer, TIMER_PHYS);
+}
+uint64_t timer_read_cntvct(struct cpu *c, unsigned reg)
+{
+	(void)reg;
+	return counter(c->soc->timer, TIMER_VIRT);
+}
 
 void timer_write_cntpct(struct cpu *c, unsigned reg, uint64_t v)
 {

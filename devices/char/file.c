@@ -6,7 +6,9 @@
 #include <vmm/log.h>
 #include "fdio.h"
 
-struct file { struct writer out; };
+struct file {
+	struct writer out;
+};
 
 static int file_open(struct chardev *c, const char *arg)
 {
@@ -22,10 +24,7 @@ static int file_open(struct chardev *c, const char *arg)
 	return 0;
 }
 
-static void file_close(struct chardev *c)
-{
-	writer_close(&((struct file *)c->state)->out);
-}
+static void file_close(struct chardev *c) { writer_close(&((struct file *)c->state)->out); }
 
 static size_t file_write(struct chardev *c, const uint8_t *bytes, size_t len)
 {
@@ -40,7 +39,13 @@ static void file_want(struct chardev *c, size_t input, bool output)
 }
 
 static const struct chardev_type file_type = {
-	.name = "file", .arg = "PATH", .help = "output into PATH, no input", .state_bytes = sizeof(struct file),
-	.open = file_open, .close = file_close, .write = file_write, .want = file_want,
+	.name = "file",
+	.arg = "PATH",
+	.help = "output into PATH, no input",
+	.state_bytes = sizeof(struct file),
+	.open = file_open,
+	.close = file_close,
+	.write = file_write,
+	.want = file_want,
 };
 CHARDEV(file, &file_type);

@@ -14,13 +14,13 @@ static size_t null_write(struct chardev *c, const uint8_t *bytes, size_t len)
 	return len;
 }
 
-static void null_want(struct chardev *c, size_t input, bool output)
-{
-	(void)c, (void)input, (void)output;
-}
+static void null_want(struct chardev *c, size_t input, bool output) { (void)c, (void)input, (void)output; }
 
 static const struct chardev_type null_type = {
-	.name = "null", .help = "no console",
-	.open = null_open, .write = null_write, .want = null_want,
+	.name = "null",
+	.help = "no console",
+	.open = null_open,
+	.write = null_write,
+	.want = null_want,
 };
 CHARDEV(null, &null_type);

@@ -56,7 +56,7 @@ static void pty_left(struct reader *r)
 
 	atomic_store(&p->connected, false);
 	r->c->user->writable(r->c->opaque);
-	pty_check(r->c);        /* somebody new may have come between hang-up and now */
+	pty_check(r->c); /* somebody new may have come between hang-up and now */
 }
 
 /* Nothing in between: the guest's own terminal settings are those that count. */
@@ -147,13 +147,16 @@ static void pty_want(struct chardev *c, size_t input, bool output)
 		writer_want(&p->out);
 }
 
-static bool pty_connected(struct chardev *c)
-{
-	return atomic_load(&((struct pty *)c->state)->connected);
-}
+static bool pty_connected(struct chardev *c) { return atomic_load(&((struct pty *)c->state)->connected); }
 
 static const struct chardev_type pty_type = {
-	.name = "pty", .help = "a pseudo terminal; its path is printed", .state_bytes = sizeof(struct pty),
-	.open = pty_open, .close = pty_close, .write = pty_write, .want = pty_want, .connected = pty_connected,
+	.name = "pty",
+	.help = "a pseudo terminal; its path is printed",
+	.state_bytes = sizeof(struct pty),
+	.open = pty_open,
+	.close = pty_close,
+	.write = pty_write,
+	.want = pty_want,
+	.connected = pty_connected,
 };
 CHARDEV(pty, &pty_type);

@@ -47,7 +47,7 @@ static void sock_accept(void *opaque, uint32_t events)
 		return;
 	out = s->client < 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
 	if (out < 0) {
-		close(fd);      /* taken, or no descriptors left: the client sees the end at once */
+		close(fd); /* taken, or no descriptors left: the client sees the end at once */
 		return;
 	}
 	s->client = fd;
@@ -108,7 +108,8 @@ static int sock_open(struct chardev *c, const char *arg)
 		close(s->listener);
 		return err;
 	}
-	s->accepting = listen(s->listener, 4) ? NULL : loop_add_fd(c->loop, s->listener, EPOLLIN, NULL, sock_accept, c);
+	s->accepting =
+		listen(s->listener, 4) ? NULL : loop_add_fd(c->loop, s->listener, EPOLLIN, NULL, sock_accept, c);
 	if (!s->accepting) {
 		err = log_err(-EIO, "--console socket:%s: the host does not let us listen", arg);
 		sock_close(c);
@@ -133,14 +134,17 @@ static void sock_want(struct chardev *c, size_t input, bool output)
 		writer_want(&s->out);
 }
 
-static bool sock_connected(struct chardev *c)
-{
-	return atomic_load(&((struct sock *)c->state)->connected);
-}
+static bool sock_connected(struct chardev *c) { return atomic_load(&((struct sock *)c->state)->connected); }
 
 static const struct chardev_type socket_type = {
-	.name = "socket", .arg = "PATH", .help = "a listening unix socket; one client at a time",
+	.name = "socket",
+	.arg = "PATH",
+	.help = "a listening unix socket; one client at a time",
 	.state_bytes = sizeof(struct sock),
-	.open = sock_open, .close = sock_close, .write = sock_write, .want = sock_want, .connected = sock_connected,
+	.open = sock_open,
+	.close = sock_close,
+	.write = sock_write,
+	.want = sock_want,
+	.connected = sock_connected,
 };
 CHARDEV(socket, &socket_type);

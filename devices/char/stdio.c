@@ -19,13 +19,13 @@
 #include <vmm/log.h>
 #include "fdio.h"
 
-#define ESCAPE 0x01     /* Ctrl-a */
+#define ESCAPE 0x01 /* Ctrl-a */
 
 struct stdio {
 	struct reader in;
 	struct writer out;
 	bool terminal;
-	bool escaped;           /* Ctrl-a was the last key */
+	bool escaped; /* Ctrl-a was the last key */
 };
 
 /* ---- The terminal and the signals ---- */
@@ -75,7 +75,8 @@ static void on_continue(int sig)
 	errno = saved;
 }
 
-static const int end_signals[] = { SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGSEGV, SIGBUS, SIGABRT, SIGILL, SIGFPE, SIGTRAP, SIGSYS };
+static const int end_signals[] = { SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGSEGV, SIGBUS,
+				   SIGABRT, SIGILL, SIGFPE, SIGTRAP, SIGSYS };
 
 /* Only where nobody else has: whoever handles SIGTERM ends the VM in order, and close restores. */
 static void tty_signals(void)
@@ -124,9 +125,7 @@ static void escape_key(struct stdio *s, uint8_t key, uint8_t *keys, size_t *len)
 	struct chardev *c = s->in.c;
 
 	switch (key) {
-	case 'x':
-		c->user->quit(c->opaque);
-		return;
+	case 'x': c->user->quit(c->opaque); return;
 	case 'h':
 	case '?':
 		say("\r\n"
@@ -135,9 +134,7 @@ static void escape_key(struct stdio *s, uint8_t key, uint8_t *keys, size_t *len)
 		    "Ctrl-a h       this help\r\n");
 		return;
 	case ESCAPE:
-	case 'a':
-		keys[(*len)++] = ESCAPE;
-		return;
+	case 'a': keys[(*len)++] = ESCAPE; return;
 	}
 }
 
@@ -209,7 +206,7 @@ static int stdio_open(struct chardev *c, const char *arg)
 	if (out >= 0)
 		writer_open(&s->out, out);
 	else
-		s->out.dead = true;     /* started with fd 1 closed */
+		s->out.dead = true; /* started with fd 1 closed */
 	if (fcntl(STDIN_FILENO, F_GETFD) < 0)
 		return 0;
 	s->terminal = isatty(STDIN_FILENO);
@@ -248,8 +245,12 @@ static void stdio_want(struct chardev *c, size_t input, bool output)
 }
 
 static const struct chardev_type stdio_type = {
-	.name = "stdio", .help = "standard input and output; Ctrl-a x leaves, Ctrl-a h helps",
+	.name = "stdio",
+	.help = "standard input and output; Ctrl-a x leaves, Ctrl-a h helps",
 	.state_bytes = sizeof(struct stdio),
-	.open = stdio_open, .close = stdio_close, .write = stdio_write, .want = stdio_want,
+	.open = stdio_open,
+	.close = stdio_close,
+	.write = stdio_write,
+	.want = stdio_want,
 };
 CHARDEV(stdio, &stdio_type);

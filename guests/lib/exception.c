@@ -31,7 +31,7 @@ static struct fault fault_of(const struct regs *r)
 static void to_el1(struct regs *r, char *pc)
 {
 	r->elr = (u64)pc;
-	r->spsr = 0x3c5;        /* EL1h, DAIF masked as at start */
+	r->spsr = 0x3c5; /* EL1h, DAIF masked as at start */
 }
 
 void guest_exception(struct regs *r);
@@ -62,7 +62,7 @@ void guest_exception(struct regs *r)
 		to_el1(r, catch_return);
 		return;
 	}
-	report(false, "unexpected exception: vector %lu esr %lx elr %lx far %lx spsr %lx", r->vector, r->esr,
-	       r->elr, r->far, r->spsr);
+	report(false, "unexpected exception: vector %lu esr %lx elr %lx far %lx spsr %lx", r->vector, r->esr, r->elr,
+	       r->far, r->spsr);
 	finish();
 }

@@ -12,11 +12,11 @@ void gic_init_cpu(void)
 {
 	u64 rd = gic_redist(cpu_id());
 
-	write32(rd + 0x14, read32(rd + 0x14) & ~2u);    /* GICR_WAKER.ProcessorSleep */
+	write32(rd + 0x14, read32(rd + 0x14) & ~2u); /* GICR_WAKER.ProcessorSleep */
 	while (read32(rd + 0x14) & 4)
 		;
-	write32(sgi_base() + 0x80, ~0u);                /* IGROUPR0: group 1 */
-	write32(sgi_base() + 0x180, ~0u);               /* ICENABLER0 */
+	write32(sgi_base() + 0x80, ~0u);  /* IGROUPR0: group 1 */
+	write32(sgi_base() + 0x180, ~0u); /* ICENABLER0 */
 	for (unsigned i = 0; i < 32; i += 4)
 		write32(sgi_base() + 0x400 + i, 0xa0a0a0a0);
 	write_icc(ICC_SRE_EL1, 7);
@@ -39,7 +39,7 @@ void gic_init(void)
 	}
 	for (unsigned i = 32; i < lines; i += 4)
 		write32(D + 0x400 + i, 0xa0a0a0a0);
-	write32(D, 0x13);                               /* ARE, EnableGrp1, EnableGrp0 */
+	write32(D, 0x13); /* ARE, EnableGrp1, EnableGrp0 */
 	gic_init_cpu();
 }
 

@@ -52,7 +52,7 @@ void mmu_map(u64 va, u64 pa, u64 attrs)
 void mmu_flush(u64 va)
 {
 	dsb(ishst);
-	asm volatile("tlbi vaae1is, %0" :: "r"(va >> 12 & 0xfffffffffff) : "memory");
+	asm volatile("tlbi vaae1is, %0" ::"r"(va >> 12 & 0xfffffffffff) : "memory");
 	dsb(ish);
 	isb();
 }

@@ -8,7 +8,7 @@ static unsigned passed, failed, skipped;
 
 static void put(char c)
 {
-	while (read32(BOARD_UART_BASE + 0x18) & 0x20)   /* PL011 UARTFR.TXFF */
+	while (read32(BOARD_UART_BASE + 0x18) & 0x20) /* PL011 UARTFR.TXFF */
 		;
 	write32(BOARD_UART_BASE, (u8)c);
 }
@@ -114,7 +114,7 @@ void guest_main(u64 x0)
 
 void *memset(void *d, int c, size_t n)
 {
-	for (u8 *p = d; n--; )
+	for (u8 *p = d; n--;)
 		*p++ = (u8)c;
 	return d;
 }
@@ -123,7 +123,7 @@ void *memcpy(void *d, const void *s, size_t n)
 {
 	u8 *p = d;
 
-	for (const u8 *q = s; n--; )
+	for (const u8 *q = s; n--;)
 		*p++ = *q++;
 	return d;
 }

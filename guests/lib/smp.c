@@ -9,9 +9,9 @@ u64 hvc(u64 fn, u64 a, u64 b, u64 c)
 	register u64 x2 asm("x2") = b;
 	register u64 x3 asm("x3") = c;
 
-	asm volatile("hvc #0" : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x3)
-		     :: "x4", "x5", "x6", "x7", "x8", "x9", "x10", "x11", "x12", "x13", "x14", "x15", "x16",
-			"x17", "memory");
+	asm volatile("hvc #0"
+		     : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x3)::"x4", "x5", "x6", "x7", "x8", "x9", "x10", "x11",
+		       "x12", "x13", "x14", "x15", "x16", "x17", "memory");
 	return x0;
 }
 
@@ -33,7 +33,12 @@ unsigned cpu_count(void)
 	return n;
 }
 
-struct secondary { u64 stack; void (*fn)(u64); u64 arg, mair, tcr, ttbr, sctlr; volatile u64 done; };
+struct secondary {
+	u64 stack;
+	void (*fn)(u64);
+	u64 arg, mair, tcr, ttbr, sctlr;
+	volatile u64 done;
+};
 static struct secondary secondaries[64];
 static u8 stacks[64][8192] __attribute__((aligned(16)));
 extern char secondary_start[];
@@ -54,7 +59,7 @@ bool cpu_start(unsigned id, void (*fn)(u64), u64 arg)
 	};
 	/* The new CPU reads it with its MMU off. */
 	for (u64 a = (u64)s & ~63ul; a < (u64)(s + 1); a += 64)
-		asm volatile("dc civac, %0" :: "r"(a) : "memory");
+		asm volatile("dc civac, %0" ::"r"(a) : "memory");
 	dsb(sy);
 	return hvc(PSCI_CPU_ON, cpu_mpidr(id), (u64)secondary_start, (u64)s) == 0;
 }

@@ -26,7 +26,11 @@ struct caps {
 };
 
 static const struct opt rows[] = {
-	{ .name = "hv", .arg = "NAME", .help = "only this hypervisor", .kind = OPT_STRING, .offset = offsetof(struct caps, hv) },
+	{ .name = "hv",
+	  .arg = "NAME",
+	  .help = "only this hypervisor",
+	  .kind = OPT_STRING,
+	  .offset = offsetof(struct caps, hv) },
 	{ .name = "json", .help = "as JSON", .kind = OPT_FLAG, .offset = offsetof(struct caps, json) },
 };
 
@@ -63,7 +67,8 @@ static struct json_object *set_bits(const struct hv_attr_info *a, const struct h
 		if (a->type == HV_ATTR_CAPS && cap)
 			json_object_array_add(list, json_object_new_string(cap));
 		else
-			json_object_array_add(list, json_object_new_int(a->type == HV_ATTR_SVE_VLS ? (int)(i + 1) * 128 : (int)i));
+			json_object_array_add(
+				list, json_object_new_int(a->type == HV_ATTR_SVE_VLS ? (int)(i + 1) * 128 : (int)i));
 	}
 	return list;
 }
@@ -112,7 +117,10 @@ static struct json_object *all_caps(const struct hv_ops *ops)
 
 static const char *reg_name(uint64_t id)
 {
-	static const struct { uint64_t id; const char *name; } names[] = {
+	static const struct {
+		uint64_t id;
+		const char *name;
+	} names[] = {
 #define REG(NAME, enc, id, ...) { id, #NAME },
 #include <vmm/regs.def>
 	};
@@ -246,8 +254,7 @@ static void print_backend(struct json_object *b)
 		return;
 	}
 	puts("  attributes:");
-	json_object_object_foreach(json_object_object_get(b, "attributes"), attr, a)
-		print_attr(attr, a);
+	json_object_object_foreach(json_object_object_get(b, "attributes"), attr, a) print_attr(attr, a);
 	puts("  capabilities:");
 	json_object_object_foreach(json_object_object_get(b, "capabilities"), cap, v)
 		printf("    %-24s%s\n", cap, json_object_get_string(v));

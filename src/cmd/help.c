@@ -22,8 +22,8 @@ static void help_attrs(void)
 
 		if (a->option)
 			snprintf(option, sizeof(option), "--%s=%s", a->option, a->arg);
-		printf("0x%04x  %-12s%-24s%-9" PRIu64 "%s (%s)\n", a->type, a->name, option, a->value_default, a->help,
-		       a->unit);
+		printf("0x%04x  %-12s%-24s%-9" PRIu64 "%s (%s)\n", a->type, a->name, option, a->value_default,
+		       a->help, a->unit);
 	}
 }
 
@@ -44,17 +44,22 @@ static void help_devices(void)
 	}
 	puts("\nEnds of --console:\n");
 	for (unsigned i = 0; (c = chardev_type_at(i)); i++)
-		printf("%s%s%-*s%s\n", c->name, c->arg ? ":" : "", (int)(16 - strlen(c->name) - !!c->arg), c->arg ? c->arg : "",
-		       c->help);
+		printf("%s%s%-*s%s\n", c->name, c->arg ? ":" : "", (int)(16 - strlen(c->name) - !!c->arg),
+		       c->arg ? c->arg : "", c->help);
 }
 
 static void help_exits(void)
 {
-	static const struct { int status; const char *name, *text; } status[] = {
+	static const struct {
+		int status;
+		const char *name, *text;
+	} status[] = {
 #define PROC_EXIT(status, NAME, name, text) { status, name, text },
 #include <vmm/exit.def>
 	};
-	static const struct { const char *name, *text; } reason[] = {
+	static const struct {
+		const char *name, *text;
+	} reason[] = {
 #define VCPU_EXIT(NAME, handler, text) { #NAME, text },
 #include <vmm/exit.def>
 	};
@@ -69,7 +74,10 @@ static void help_exits(void)
 
 static void help_hypercalls(void)
 {
-	static const struct { uint32_t id; const char *name, *service; } call[] = {
+	static const struct {
+		uint32_t id;
+		const char *name, *service;
+	} call[] = {
 #define SMCCC(id, NAME, service, ...) { id, #NAME, service },
 #include <vmm/smccc.def>
 	};
@@ -81,7 +89,10 @@ static void help_hypercalls(void)
 
 static void help_caps(void)
 {
-	static const struct { uint32_t id; const char *name, *text; } cap[] = {
+	static const struct {
+		uint32_t id;
+		const char *name, *text;
+	} cap[] = {
 #define CAP(id, NAME, name, op, text) { id, #name, text },
 #include <vmm/cap.def>
 	};
@@ -155,7 +166,8 @@ static int cmd_help(int argc, char **argv)
 	if (!c)
 		return suggest(word);
 	snprintf(program, sizeof(program), "vmm %s", c->name);
-	return !strcmp(c->name, "help") ? print_commands() : c->run(2, (char *[]){ program, (char[]){ "--help" }, NULL });
+	return !strcmp(c->name, "help") ? print_commands()
+					: c->run(2, (char *[]){ program, (char[]){ "--help" }, NULL });
 }
 
 COMMAND(help, "print this, or a table", cmd_help);

@@ -13,7 +13,7 @@
 #include <vmm/vm.h>
 
 #define RAM_BYTES_DEFAULT (512 * MIB)
-#define RAM_BYTES_MIN (2 * MIB)
+#define RAM_BYTES_MIN     (2 * MIB)
 
 struct run {
 	struct vm_config vm;
@@ -24,14 +24,23 @@ struct run {
 };
 
 #define AT(field) offsetof(struct run, field)
-#define OPT(name_, arg_, help_, kind_, field, ...)                                      \
-	{ .name = name_, .arg = arg_, .help = help_, .kind = OPT_##kind_, .offset = AT(field), __VA_ARGS__ }
-#define GROUP(title) { .help = title, .kind = OPT_GROUP }
-#define ATTR(name_) { .name = name_, .kind = OPT_ATTR, .offset = AT(vm.attr) }
+#define OPT(name_, arg_, help_, kind_, field, ...)                                                               \
+	{                                                                                                        \
+		.name = name_, .arg = arg_, .help = help_, .kind = OPT_##kind_, .offset = AT(field), __VA_ARGS__ \
+	}
+#define GROUP(title)                             \
+	{                                        \
+		.help = title, .kind = OPT_GROUP \
+	}
+#define ATTR(name_)                                                    \
+	{                                                              \
+		.name = name_, .kind = OPT_ATTR, .offset = AT(vm.attr) \
+	}
 
 static const struct opt rows[] = {
 	GROUP("What runs:"),
-	OPT("kernel", "FILE", "arm64 Image (also gzip, zstd, lz4, xz, EFI zboot) or ELF; the same as KERNEL", STRING, kernel),
+	OPT("kernel", "FILE", "arm64 Image (also gzip, zstd, lz4, xz, EFI zboot) or ELF; the same as KERNEL", STRING,
+	    kernel),
 	OPT("initrd", "FILE", "initial RAM disk or initramfs", STRING, vm.initrd),
 	OPT("cmdline", "TEXT", "the kernel's command line, as it is (console=ttyAMA0 earlycon)", TEXT, vm.cmdline),
 	OPT("dtb", "FILE", "use this device tree instead of our own", STRING, vm.dtb),
@@ -70,7 +79,8 @@ static const struct opt_set set = {
 static int check_options(struct run *r)
 {
 	if (r->kernel && r->positional.count)
-		return log_err(-EINVAL, "--kernel=%s and %s are two kernels; give one", r->kernel, r->positional.value[0]);
+		return log_err(-EINVAL, "--kernel=%s and %s are two kernels; give one", r->kernel,
+			       r->positional.value[0]);
 	r->vm.kernel = r->kernel ? r->kernel : r->positional.count ? r->positional.value[0] : NULL;
 	if (!r->vm.kernel)
 		return log_err(-EINVAL, "no kernel is given; use vmm run Image");
@@ -84,7 +94,9 @@ static int open_result(const char *path, FILE **f)
 	if (!path)
 		return 0;
 	*f = fopen(path, "we");
-	return *f ? 0 : log_err(-errno, "--result-json=%s: cannot write it (%s); choose another place", path, strerror(errno));
+	return *f ? 0
+		  : log_err(-errno, "--result-json=%s: cannot write it (%s); choose another place", path,
+			    strerror(errno));
 }
 
 static double seconds(uint64_t ns) { return (double)ns / NSEC_PER_SEC; }

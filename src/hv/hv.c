@@ -17,9 +17,17 @@
 REGISTRY(backend, const struct hv_ops);
 
 static const struct hv_attr_info attrs[] = {
-#define VM_ATTR(id, NAME, name_, words_, kind_, min_, default_, unit_, option_, arg_, help_)              \
-	{ .type = (id), .words = (words_), .kind = HV_##kind_, .min = (min_), .value_default = (default_), \
-	  .name = #name_, .unit = (unit_), .option = (option_), .arg = (arg_), .help = (help_),            \
+#define VM_ATTR(id, NAME, name_, words_, kind_, min_, default_, unit_, option_, arg_, help_) \
+	{ .type = (id),                                                                      \
+	  .words = (words_),                                                                 \
+	  .kind = HV_##kind_,                                                                \
+	  .min = (min_),                                                                     \
+	  .value_default = (default_),                                                       \
+	  .name = #name_,                                                                    \
+	  .unit = (unit_),                                                                   \
+	  .option = (option_),                                                               \
+	  .arg = (arg_),                                                                     \
+	  .help = (help_),                                                                   \
 	  .offset = offsetof(struct hv_values, NAME) },
 #include <vmm/vm-attr.def>
 };
@@ -27,7 +35,7 @@ static const struct hv_attr_info attrs[] = {
 static const struct cap_info {
 	uint32_t id;
 	const char *name;
-	size_t op;              /* offset in struct hv_ops of what it needs */
+	size_t op; /* offset in struct hv_ops of what it needs */
 } caps[] = {
 #define CAP(id_, NAME, name_, op_, text) { (id_), #name_, offsetof(struct hv_ops, op_) },
 #include <vmm/cap.def>
@@ -53,10 +61,10 @@ static uint64_t *value_of(struct hv_values *v, const struct hv_attr_info *info)
 /* The @i-th by falling rank, then by name: the link order does not matter. */
 const struct hv_ops *hv_backend_at(unsigned i)
 {
-	FOR_EACH_REGISTERED(backend, const struct hv_ops, b) {
+	FOR_EACH_REGISTERED (backend, const struct hv_ops, b) {
 		unsigned before = 0;
 
-		FOR_EACH_REGISTERED(backend, const struct hv_ops, other)
+		FOR_EACH_REGISTERED (backend, const struct hv_ops, other)
 			before += (*other)->rank > (*b)->rank ||
 				  ((*other)->rank == (*b)->rank && strcmp((*other)->name, (*b)->name) < 0);
 		if (before == i)
@@ -179,8 +187,7 @@ int hv_block_check(const void *bytes, size_t len)
 	const struct hv_block *b = bytes;
 	size_t at = sizeof(*b);
 
-	if (len < sizeof(*b) || b->size < sizeof(*b) || b->size > len || b->size > HV_BLOCK_BYTES_MAX ||
-	    b->size % 8)
+	if (len < sizeof(*b) || b->size < sizeof(*b) || b->size > len || b->size > HV_BLOCK_BYTES_MAX || b->size % 8)
 		return log_err(-EINVAL, "attribute block: its size is wrong");
 	if (b->reserved)
 		return log_err(-EINVAL, "attribute block: a reserved field of the header is not 0");
@@ -190,9 +197,10 @@ int hv_block_check(const void *bytes, size_t len)
 		if (b->size - at < sizeof(*a) || a->size < sizeof(*a) || a->size % 8 || a->size > b->size - at)
 			return log_err(-EINVAL, "attribute block: the size of attribute number %u is wrong", i);
 		if (a->reserved)
-			return log_err(-EINVAL,
-				       "attribute block: a reserved field of attribute number %u (type 0x%x) is not 0",
-				       i, a->type);
+			return log_err(
+				-EINVAL,
+				"attribute block: a reserved field of attribute number %u (type 0x%x) is not 0", i,
+				a->type);
 		at += a->size;
 	}
 	return 0;
@@ -208,9 +216,10 @@ static int check_twice(const struct hv_block *b)
 	for (struct hv_attr *a = hv_block_next(b, NULL); a; a = hv_block_next(b, a), index++)
 		for (struct hv_attr *o = hv_block_next(b, NULL); o != a; o = hv_block_next(b, o))
 			if (o->type == a->type)
-				return log_err(-EINVAL,
-					       "attribute block: type 0x%x is there twice, the second time as number %u",
-					       a->type, index);
+				return log_err(
+					-EINVAL,
+					"attribute block: type 0x%x is there twice, the second time as number %u",
+					a->type, index);
 	return 0;
 }
 
@@ -265,15 +274,9 @@ static void best_value(const struct hv_attr_info *info, const struct hv_limit *l
 	memset(value, 0, info->words * sizeof(*value));
 	switch (info->kind) {
 	case HV_NUMBER:
-	case HV_SWITCH:
-		value[0] = l->max;
-		break;
-	case HV_CHOICE:
-		value[0] = highest_bit(l->bits[0]);
-		break;
-	case HV_SET:
-		memcpy(value, l->bits, info->words * sizeof(*value));
-		break;
+	case HV_SWITCH: value[0] = l->max; break;
+	case HV_CHOICE: value[0] = highest_bit(l->bits[0]); break;
+	case HV_SET: memcpy(value, l->bits, info->words * sizeof(*value)); break;
 	}
 }
 
@@ -308,7 +311,8 @@ static const char *spell(const struct hv_attr_info *info, const uint64_t *value,
 	if (info->kind != HV_SET) {
 		const char *how = info->kind == HV_SWITCH && value[0] < 2 ? value[0] ? "on" : "off" : NULL;
 
-		snprintf(text, bytes, "%s%s=", info->option ? "--" : "attribute ", info->option ? info->option : info->name);
+		snprintf(text, bytes, "%s%s=", info->option ? "--" : "attribute ",
+			 info->option ? info->option : info->name);
 		if (how)
 			snprintf(text + strlen(text), bytes - strlen(text), "%s", how);
 		else
@@ -403,9 +407,10 @@ static int check_vector_lengths(const struct hv_attr_info *info, const uint64_t 
 			longest = i + 1;
 	for (unsigned vq = 1; vq < longest; vq *= 2)
 		if (!(value[(vq - 1) / 64] >> ((vq - 1) % 64) & 1))
-			return log_err(-EINVAL,
-				       "%s: %u is missing; with a vector length, all smaller powers of two must be there",
-				       spell(info, value, what, sizeof(what)), vq * 128);
+			return log_err(
+				-EINVAL,
+				"%s: %u is missing; with a vector length, all smaller powers of two must be there",
+				spell(info, value, what, sizeof(what)), vq * 128);
 	return 0;
 }
 
@@ -418,8 +423,8 @@ static int check_set(const struct hv_ops *ops, const struct hv_attr_info *info, 
 	return info->type == HV_ATTR_SVE_VLS ? check_vector_lengths(info, value) : 0;
 }
 
-static int (*const check_kind[])(const struct hv_ops *ops, const struct hv_attr_info *info,
-				 const struct hv_limit *l, const uint64_t *value) = {
+static int (*const check_kind[])(const struct hv_ops *ops, const struct hv_attr_info *info, const struct hv_limit *l,
+				 const uint64_t *value) = {
 	[HV_NUMBER] = check_number,
 	[HV_SET] = check_set,
 	[HV_CHOICE] = check_choice,
@@ -439,7 +444,8 @@ static int set_value(const struct hv_ops *ops, struct hv_values *v, const struct
 	err = hv_attr_limit(ops, info->type, &limit);
 	if (err)
 		return log_err(-EINVAL, "%s%s: hypervisor %s does not know it; leave it out",
-			       info->option ? "--" : "attribute ", info->option ? info->option : info->name, ops->name);
+			       info->option ? "--" : "attribute ", info->option ? info->option : info->name,
+			       ops->name);
 	memcpy(value, payload, (words < info->words ? words : info->words) * sizeof(value[0]));
 	if (words && payload[0] == HV_ATTR_MAX)
 		best_value(info, &limit, value);
@@ -458,8 +464,8 @@ static int set_block(struct hv_vm *vm, const struct hv_block *b)
 		const struct hv_attr_info *info = hv_attr_info(a->type);
 
 		if (!info)
-			return log_err(-EINVAL, "attribute block: type 0x%x of attribute number %u is unknown", a->type,
-				       index);
+			return log_err(-EINVAL, "attribute block: type 0x%x of attribute number %u is unknown",
+				       a->type, index);
 		err = set_value(vm->ops, &vm->attr, info, a->payload, attr_words(a));
 	}
 	return err;
@@ -532,7 +538,8 @@ void hv_get_block(const struct hv_vm *vm, struct hv_block_buf *b)
 static int cross_check_gic(const struct hv_vm *vm)
 {
 	if (vm->attr.GIC[0] == 2 && vm->attr.VCPU_COUNT[0] > 8)
-		return log_err(-EINVAL, "--gic=2 with --cpus=%" PRIu64 ": a GICv2 serves at most 8 vCPUs; use --gic=3",
+		return log_err(-EINVAL,
+			       "--gic=2 with --cpus=%" PRIu64 ": a GICv2 serves at most 8 vCPUs; use --gic=3",
 			       vm->attr.VCPU_COUNT[0]);
 	return 0;
 }
@@ -586,8 +593,9 @@ int hv_mem_map(struct hv_vm *vm, const struct hv_mem *m)
 		return too_early("memory");
 	err = vm->ops->mem_map(vm, m);
 	if (err)
-		return log_err(err, "memory at 0x%" PRIx64 ", %" PRIu64 " bytes, flags 0x%x 0x%x: hypervisor %s refuses it",
-			       m->base.v, m->bytes, m->flags, m->arch_flags, vm->ops->name);
+		return log_err(
+			err, "memory at 0x%" PRIx64 ", %" PRIu64 " bytes, flags 0x%x 0x%x: hypervisor %s refuses it",
+			m->base.v, m->bytes, m->flags, m->arch_flags, vm->ops->name);
 	return 0;
 }
 
@@ -685,7 +693,7 @@ static const struct reg_row {
 	bool feature;
 } reg_rows[] = {
 #define REG(NAME, enc, id_, scope_, gdb, access, el0, feat, reset, mask, read, write, flags) \
-	{ (id_), HV_SCOPE_##scope_, ((flags) & REG_FEATURE) != 0 },
+	{ (id_), HV_SCOPE_##scope_, ((flags)&REG_FEATURE) != 0 },
 #include <vmm/regs.def>
 };
 
@@ -890,14 +898,18 @@ int hv_negotiate(struct hv_vm *vm, uint64_t id, uint64_t want, uint64_t need, ui
 	int err = hv_reg_get(vm, NULL, id, &now);
 
 	if (err)
-		return log_err(err, "feature register 0x%" PRIx64 " cannot be read on hypervisor %s", id, vm->ops->name);
+		return log_err(err, "feature register 0x%" PRIx64 " cannot be read on hypervisor %s", id,
+			       vm->ops->name);
 	if (need & ~now)
-		return log_err(-ENOTSUP, "feature register 0x%" PRIx64 ": bits 0x%" PRIx64 " are needed, but hypervisor %s lacks them",
+		return log_err(-ENOTSUP,
+			       "feature register 0x%" PRIx64 ": bits 0x%" PRIx64
+			       " are needed, but hypervisor %s lacks them",
 			       id, need & ~now, vm->ops->name);
 	set = now & (want | need);
 	err = hv_reg_set(vm, NULL, id, &set);
 	if (err)
-		return log_err(err, "feature register 0x%" PRIx64 ": hypervisor %s refuses 0x%" PRIx64, id, vm->ops->name, set);
+		return log_err(err, "feature register 0x%" PRIx64 ": hypervisor %s refuses 0x%" PRIx64, id,
+			       vm->ops->name, set);
 	if (got)
 		*got = set;
 	return 0;
@@ -914,7 +926,9 @@ static int save_scope(struct hv_vm *vm, struct hv_vcpu *vcpu, struct hv_saved *s
 
 		if (r->scope != (vcpu ? HV_SCOPE_VCPU : HV_SCOPE_VM))
 			continue;
-		*out = (struct hv_saved_reg){ .id = r->id, .vcpu = vcpu ? (int32_t)vcpu->id : -1, .bytes = hv_reg_bytes(r->id) };
+		*out = (struct hv_saved_reg){ .id = r->id,
+					      .vcpu = vcpu ? (int32_t)vcpu->id : -1,
+					      .bytes = hv_reg_bytes(r->id) };
 		err = hv_reg_get(vm, vcpu, r->id, out->value);
 		if (err)
 			return log_err(err, "register 0x%" PRIx64 " cannot be saved", r->id);
@@ -954,7 +968,8 @@ static int restore_reg(struct hv_vm *vm, const struct hv_saved_reg *r)
 	}
 	err = r->bytes == hv_reg_bytes(r->id) ? hv_reg_set(vm, vcpu, r->id, r->value) : -EINVAL;
 	if (err)
-		return log_err(err, "saved register 0x%" PRIx64 " is refused here (%s); nothing was run", r->id, strerror(-err));
+		return log_err(err, "saved register 0x%" PRIx64 " is refused here (%s); nothing was run", r->id,
+			       strerror(-err));
 	return 0;
 }
 

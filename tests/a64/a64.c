@@ -26,31 +26,36 @@
 
 #include "fake.h"
 
-#define QEMU_CPU "max,pauth=off,sve=off,sme=off"
-#define HANG_MS 20000
+#define QEMU_CPU     "max,pauth=off,sve=off,sme=off"
+#define HANG_MS      20000
 #define PSTATE_BTYPE (UINT64_C(3) << PSTATE_BTYPE_SHIFT)
-#define FPSR_MASK UINT32_C(0x0800009f)          /* QC and the cumulative exception bits */
-#define FEATURES (((UINT64_C(1) << FEAT_COUNT) - 1) & ~(UINT64_C(1) << FEAT_SVE | UINT64_C(1) << FEAT_PAUTH))
+#define FPSR_MASK    UINT32_C(0x0800009f) /* QC and the cumulative exception bits */
+#define FEATURES     (((UINT64_C(1) << FEAT_COUNT) - 1) & ~(UINT64_C(1) << FEAT_SVE | UINT64_C(1) << FEAT_PAUTH))
 
 /* Rows that cannot be compared with an emulator of EL0. */
-static const struct exception { const char *row, *why; } exceptions[] = {
-	{ "SVC",          "the emulator would perform a Linux system call" },
-	{ "HVC",          "smccc_call(); the kernel side is tested by guests/" },
-	{ "ERET*",        "EL1 only" },
-	{ "WFI",          "waits; the emulator does not" },
-	{ "WFE",          "waits; the emulator does not" },
-	{ "WFIT",         "waits; the emulator does not" },
-	{ "WFET",         "waits; the emulator does not" },
-	{ "MRS*",         "system registers are not those of Linux's EL0" },
-	{ "MSR*",         "system registers are not those of Linux's EL0" },
-	{ "SYS*",         "cache and TLB maintenance, address translation" },
-	{ "DC_*",         "cache maintenance" },
-	{ "IC_*",         "cache maintenance" },
-	{ "HLT",          "the emulator takes semihosting calls" },
+static const struct exception {
+	const char *row, *why;
+} exceptions[] = {
+	{ "SVC", "the emulator would perform a Linux system call" },
+	{ "HVC", "smccc_call(); the kernel side is tested by guests/" },
+	{ "ERET*", "EL1 only" },
+	{ "WFI", "waits; the emulator does not" },
+	{ "WFE", "waits; the emulator does not" },
+	{ "WFIT", "waits; the emulator does not" },
+	{ "WFET", "waits; the emulator does not" },
+	{ "MRS*", "system registers are not those of Linux's EL0" },
+	{ "MSR*", "system registers are not those of Linux's EL0" },
+	{ "SYS*", "cache and TLB maintenance, address translation" },
+	{ "DC_*", "cache maintenance" },
+	{ "IC_*", "cache maintenance" },
+	{ "HLT", "the emulator takes semihosting calls" },
 };
 
 /* Words that are instructions to the emulator by features we do not have; all others must be UNDEFINED to it too. */
-static const struct elsewhere { uint32_t mask, value; const char *what; } elsewhere[] = {
+static const struct elsewhere {
+	uint32_t mask, value;
+	const char *what;
+} elsewhere[] = {
 	{ 0xff000010, 0x54000010, "BC.cond: FEAT_HBC" },
 	{ 0xffc00000, 0x68800000, "STGP: FEAT_MTE" },
 	{ 0xff400000, 0x69000000, "STGP: FEAT_MTE" },
@@ -85,14 +90,19 @@ static uint32_t ldxp_before(uint32_t w)
 	return (w & 0xc00003e0) | 0x087f001f | ((w >> 5 & 31) == 30 ? 29 : 30) << 10;
 }
 
-static const struct prefix { uint32_t mask, value; uint32_t (*make)(uint32_t); } prefixes[] = {
+static const struct prefix {
+	uint32_t mask, value;
+	uint32_t (*make)(uint32_t);
+} prefixes[] = {
 	{ 0x3fe00000, 0x08000000, ldxr_before },
 	{ 0xbfe00000, 0x88200000, ldxp_before },
 };
 
 /* ---- Random numbers: xorshift64*, one stream per row ---- */
 
-struct rng { uint64_t s; };
+struct rng {
+	uint64_t s;
+};
 
 static uint64_t rnd(struct rng *r)
 {
@@ -105,12 +115,38 @@ static uint64_t rnd(struct rng *r)
 static unsigned below(struct rng *r, unsigned n) { return (unsigned)((rnd(r) >> 32) * n >> 32); }
 
 static const uint64_t ints[] = {
-	0, 1, 2, 3, 7, 8, 15, 16, 31, 32, 33, 63, 64, 65, 127, 128, 255, 256, 0x7fff, 0x8000, 0xffff, 0x10000,
-	0x7fffffff, 0x80000000, 0xffffffff, 0x100000000, 0x7fffffffffffffff, 0x8000000000000000,
+	0,
+	1,
+	2,
+	3,
+	7,
+	8,
+	15,
+	16,
+	31,
+	32,
+	33,
+	63,
+	64,
+	65,
+	127,
+	128,
+	255,
+	256,
+	0x7fff,
+	0x8000,
+	0xffff,
+	0x10000,
+	0x7fffffff,
+	0x80000000,
+	0xffffffff,
+	0x100000000,
+	0x7fffffffffffffff,
+	0x8000000000000000,
 };
 static const uint16_t fp16s[] = {
-	0x0000, 0x8000, 0x0001, 0x8001, 0x03ff, 0x0400, 0x3c00, 0xbc00, 0x3bff, 0x3800, 0x7bff, 0xfbff,
-	0x7c00, 0xfc00, 0x7e00, 0xfe00, 0x7c01, 0xfd55, 0x4000, 0x4200, 0x5bff, 0x7800,
+	0x0000, 0x8000, 0x0001, 0x8001, 0x03ff, 0x0400, 0x3c00, 0xbc00, 0x3bff, 0x3800, 0x7bff,
+	0xfbff, 0x7c00, 0xfc00, 0x7e00, 0xfe00, 0x7c01, 0xfd55, 0x4000, 0x4200, 0x5bff, 0x7800,
 };
 static const uint32_t fp32s[] = {
 	0x00000000, 0x80000000, 0x00000001, 0x80000001, 0x007fffff, 0x00800000, 0x00ffffff, 0x3f800000, 0xbf800000,
@@ -149,19 +185,22 @@ static uint64_t any_fp(struct rng *r, unsigned width, unsigned fbits)
 	switch (below(r, 8)) {
 	case 0:
 	case 1:
-		special = width == 16 ? fp16s[below(r, ARRAY_SIZE(fp16s))] : width == 32 ?
-			  fp32s[below(r, ARRAY_SIZE(fp32s))] : fp64s[below(r, ARRAY_SIZE(fp64s))];
+		special = width == 16   ? fp16s[below(r, ARRAY_SIZE(fp16s))]
+			  : width == 32 ? fp32s[below(r, ARRAY_SIZE(fp32s))]
+					: fp64s[below(r, ARRAY_SIZE(fp64s))];
 		return (special + (below(r, 4) ? 0 : below(r, 7) - 3u)) & mask;
 	case 2:
 	case 3: return sign | (bias - 8 + below(r, 16)) << fbits | frac;
-	case 4:         /* an odd number of halves, sometimes a step off */
+	case 4: /* an odd number of halves, sometimes a step off */
 		if (e >= fbits)
 			e = fbits - 1;
 		frac &= ~UINT64_C(0) << (fbits - e);
 		frac |= e ? UINT64_C(1) << (fbits - e - 1) : 0;
 		return ((sign | (bias + e) << fbits | frac) + (below(r, 4) ? 0 : below(r, 3) - 1u)) & mask;
-	case 5: return sign | frac >> below(r, fbits);                  /* denormal */
-	case 6: return sign | (bias + below(r, width)) << fbits | (below(r, 2) ? 0 : frac);     /* as large as an integer */
+	case 5: return sign | frac >> below(r, fbits); /* denormal */
+	case 6:
+		return sign | (bias + below(r, width)) << fbits |
+		       (below(r, 2) ? 0 : frac); /* as large as an integer */
 	default: return rnd(r) & mask;
 	}
 }
@@ -182,7 +221,7 @@ static uint64_t any_lanes(struct rng *r)
 		for (unsigned i = 0; i < 4; i++)
 			v = v << 16 | fp16s[below(r, ARRAY_SIZE(fp16s))];
 		return v;
-	case 4:         /* floats of similar magnitude, so that additions round */
+	case 4: /* floats of similar magnitude, so that additions round */
 		for (unsigned i = 0; i < 2; i++)
 			v = v << 32 | (uint32_t)(rnd(r) & 0x807fffff) | (120 + below(r, 16)) << 23;
 		return v;
@@ -203,7 +242,10 @@ static uint64_t any_lanes(struct rng *r)
 
 /* ---- The test ---- */
 
-struct field { char name[12]; unsigned lo, width; };
+struct field {
+	char name[12];
+	unsigned lo, width;
+};
 
 /* What we did in a case, to be compared when the other half has run. */
 struct mine {
@@ -218,9 +260,9 @@ struct mine {
 struct test {
 	struct fake *fake;
 	struct shared *shared;
-	uint32_t *code;                 /* at CODE_BASE */
+	uint32_t *code; /* at CODE_BASE */
 	struct mine mine[CASES_MAX];
-	int memfd, to, from;            /* pipes to the emulator */
+	int memfd, to, from; /* pipes to the emulator */
 	pid_t pid;
 	const char *qemu, *guest;
 	csh cs;
@@ -259,7 +301,7 @@ static void parse_fields(struct test *t, const char *p)
 		p += n;
 		if (*p == ':')
 			f.width = (unsigned)strtoul(p + 1, (char **)&p, 10);
-		if (*p == '!')          /* must not be zero: words that a64_find() gives to another row are passed over */
+		if (*p == '!') /* must not be zero: words that a64_find() gives to another row are passed over */
 			p++;
 		left -= f.width;
 		f.lo = left;
@@ -305,7 +347,7 @@ static void any_state(struct rng *r, struct a64_state *s)
 		s->v[i][1] = any_lanes(r);
 	}
 	s->fpsr = below(r, 2) ? 0 : (uint32_t)rnd(r) & FPSR_MASK;
-	s->fpcr = below(r, 2) ? 0 : (uint32_t)rnd(r) & UINT32_C(0x07c80000);    /* AHP DN FZ RMode FZ16 */
+	s->fpcr = below(r, 2) ? 0 : (uint32_t)rnd(r) & UINT32_C(0x07c80000); /* AHP DN FZ RMode FZ16 */
 }
 
 /* Makes the address registers of a load or store point into the window. */
@@ -319,7 +361,7 @@ static void aim(struct rng *r, const struct a64_row *row, uint32_t w, struct a64
 		return;
 	switch (below(r, 4)) {
 	case 0: base += below(r, 256); break;
-	case 1: base += 0x1000 - (base & 0xfff) - below(r, 32); break;  /* near the end of a page */
+	case 1: base += 0x1000 - (base & 0xfff) - below(r, 32); break; /* near the end of a page */
 	default: base += 16 * below(r, 16); break;
 	}
 	if (rn == 31)
@@ -396,7 +438,8 @@ static unsigned make_block(struct rng *r, uint32_t w, uint32_t *block)
 	return n;
 }
 
-/* A branch may go to unmapped memory, data, UDF or its own BRK, where the emulator stops at once; not into other cases. */
+/* A branch may go to unmapped memory, data, UDF or its own BRK, where the emulator stops at once; not into other
+ * cases. */
 static bool can_land(uint64_t pc, uint64_t slot, unsigned words)
 {
 	uint64_t at = (uint64_t)sext(pc, 56) - CODE_BASE;
@@ -431,7 +474,7 @@ static void any_memory(struct rng *r, const struct a64_row *row, uint32_t w, con
 		memcpy((char *)k->mem_in + (f->lo - k->mem_addr), &k->in.x[rs], 8);
 		if (f->hi - f->lo == 16)
 			memcpy((char *)k->mem_in + (f->lo - k->mem_addr) + 8, &k->in.x[rs + 1], 8);
-		if (f->hi - f->lo == 8 && (w & 0xbfa07c00) == 0x08207c00)       /* CASP of W registers */
+		if (f->hi - f->lo == 8 && (w & 0xbfa07c00) == 0x08207c00) /* CASP of W registers */
 			memcpy((char *)k->mem_in + (f->lo - k->mem_addr) + 4, &k->in.x[rs + 1], 4);
 	}
 	memcpy((void *)(uintptr_t)k->mem_addr, k->mem_in, MEM_BYTES);
@@ -554,10 +597,12 @@ static int expected_signal(const struct mine *m, const struct a64_case *k)
 	}
 }
 
-struct diff { char text[4096]; size_t len; };
+struct diff {
+	char text[4096];
+	size_t len;
+};
 
-__attribute__((format(printf, 2, 3)))
-static void differs(struct diff *d, const char *fmt, ...)
+__attribute__((format(printf, 2, 3))) static void differs(struct diff *d, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -575,30 +620,34 @@ static void compare(const struct mine *m, const struct a64_case *k, struct diff 
 	if (sig ? sig != (int)k->sig : k->sig == SIGFPE)
 		differs(d, "#   ended by: ours %s (signal %d), qemu signal %u\n",
 			(const char *[]){ "normally", "UNDEFINED", "exception", "memory fault", "alignment fault",
-					  "another way" }[m->outcome], sig, k->sig);
+					  "another way" }[m->outcome],
+			sig, k->sig);
 	if (sext(a->pc, 56) != sext(q->pc, 56))
 		differs(d, "#   pc    ours %016lx qemu %016lx (start %016lx)\n", a->pc, q->pc, k->in.pc);
 	for (unsigned i = 0; i < 31; i++)
 		if (a->x[i] != q->x[i])
-			differs(d, "#   x%-4u ours %016lx qemu %016lx (was %016lx)\n", i, a->x[i], q->x[i], k->in.x[i]);
+			differs(d, "#   x%-4u ours %016lx qemu %016lx (was %016lx)\n", i, a->x[i], q->x[i],
+				k->in.x[i]);
 	if (a->sp != q->sp)
 		differs(d, "#   sp    ours %016lx qemu %016lx (was %016lx)\n", a->sp, q->sp, k->in.sp);
 	if ((a->pstate ^ q->pstate) & PSTATE_NZCV)
-		differs(d, "#   nzcv  ours %lx qemu %lx (was %lx)\n", a->pstate >> 28, q->pstate >> 28 & 15, k->in.pstate >> 28);
+		differs(d, "#   nzcv  ours %lx qemu %lx (was %lx)\n", a->pstate >> 28, q->pstate >> 28 & 15,
+			k->in.pstate >> 28);
 	/* Behind a jump: at the target nothing has run yet that would clear it. */
 	if (sig == 0 && ((a->pstate ^ q->pstate) & PSTATE_BTYPE))
-		differs(d, "#   btype ours %lu qemu %lu\n", a->pstate >> PSTATE_BTYPE_SHIFT & 3, q->pstate >> PSTATE_BTYPE_SHIFT & 3);
+		differs(d, "#   btype ours %lu qemu %lu\n", a->pstate >> PSTATE_BTYPE_SHIFT & 3,
+			q->pstate >> PSTATE_BTYPE_SHIFT & 3);
 	if ((a->fpsr ^ q->fpsr) & FPSR_MASK)
 		differs(d, "#   fpsr  ours %08x qemu %08x (was %08x)\n", a->fpsr, q->fpsr & FPSR_MASK, k->in.fpsr);
 	for (unsigned i = 0; i < 32; i++)
 		if (a->v[i][0] != q->v[i][0] || a->v[i][1] != q->v[i][1])
-			differs(d, "#   v%-4u ours %016lx:%016lx qemu %016lx:%016lx (was %016lx:%016lx)\n", i, a->v[i][1],
-				a->v[i][0], q->v[i][1], q->v[i][0], k->in.v[i][1], k->in.v[i][0]);
+			differs(d, "#   v%-4u ours %016lx:%016lx qemu %016lx:%016lx (was %016lx:%016lx)\n", i,
+				a->v[i][1], a->v[i][0], q->v[i][1], q->v[i][0], k->in.v[i][1], k->in.v[i][0]);
 	if (k->mem_addr)
 		for (unsigned i = 0; i < MEM_BYTES / 8; i++)
 			if (m->mem[i] != k->mem_out[i])
-				differs(d, "#   [%lx] ours %016lx qemu %016lx (was %016lx)\n", k->mem_addr + 8 * i, m->mem[i],
-					k->mem_out[i], k->mem_in[i]);
+				differs(d, "#   [%lx] ours %016lx qemu %016lx (was %016lx)\n", k->mem_addr + 8 * i,
+					m->mem[i], k->mem_out[i], k->mem_in[i]);
 }
 
 /* Mismatches are easier to understand with the operands. */
@@ -621,7 +670,8 @@ static void print_words(struct test *t, const struct mine *m, uint64_t pc)
 		cs_insn *in = NULL;
 		size_t n = cs_disasm(t->cs, (const uint8_t *)&m->block[i], 4, pc + 4 * i, 1, &in);
 
-		printf("#  %08x %s %s\n", m->block[i], n ? in->mnemonic : "(capstone: undefined)", n ? in->op_str : "");
+		printf("#  %08x %s %s\n", m->block[i], n ? in->mnemonic : "(capstone: undefined)",
+		       n ? in->op_str : "");
 		if (n)
 			cs_free(in, n);
 	}
@@ -637,7 +687,9 @@ static const char *excepted(const char *name)
 
 static const char *row_name(unsigned op) { return op < OP_COUNT ? a64_rows[op].name : "UNALLOCATED"; }
 
-struct score { unsigned pass, fail, skip, shown; };
+struct score {
+	unsigned pass, fail, skip, shown;
+};
 
 static void judge(struct test *t, unsigned n, struct score *s)
 {
@@ -688,7 +740,7 @@ static void test_row(struct test *t, unsigned op)
 		r.s = (r.s ^ (uint8_t)*p) * UINT64_C(0x100000001b3) + 1;
 	if (op < OP_COUNT)
 		parse_fields(t, a64_rows[op].bits);
-	for (unsigned left = t->count; left; ) {
+	for (unsigned left = t->count; left;) {
 		unsigned want = left < CASES_MAX ? left : CASES_MAX, n = make_batch(t, &r, op, want);
 
 		if (!n) {
@@ -724,8 +776,10 @@ static void set_up(struct test *t)
 		die("memfd");
 	t->shared = mmap(NULL, SHARED_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, t->memfd, 0);
 	if (t->shared == MAP_FAILED ||
-	    mmap(window, WINDOW_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) != window ||
-	    mmap(code, CODE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, t->memfd, (off_t)SHARED_BYTES) != code)
+	    mmap(window, WINDOW_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1,
+		 0) != window ||
+	    mmap(code, CODE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, t->memfd, (off_t)SHARED_BYTES) !=
+		    code)
 		die("mmap");
 	t->code = code;
 	t->fake = aligned_alloc(64, (sizeof(struct fake) + 63) & ~(size_t)63);

@@ -19,8 +19,9 @@
 #define FEATURES (((UINT64_C(1) << FEAT_COUNT) - 1) & ~(UINT64_C(1) << FEAT_SVE))
 
 /* capstone 4 ends at Armv8.0: rows of a later feature are unknown to it. */
-#define FEATURES_OF_V8_0 (UINT64_C(1) << FEAT_NONE | UINT64_C(1) << FEAT_CRC32 | UINT64_C(1) << FEAT_AES | \
-			  UINT64_C(1) << FEAT_PMULL | UINT64_C(1) << FEAT_SHA1 | UINT64_C(1) << FEAT_SHA256)
+#define FEATURES_OF_V8_0                                                                  \
+	(UINT64_C(1) << FEAT_NONE | UINT64_C(1) << FEAT_CRC32 | UINT64_C(1) << FEAT_AES | \
+	 UINT64_C(1) << FEAT_PMULL | UINT64_C(1) << FEAT_SHA1 | UINT64_C(1) << FEAT_SHA256)
 
 /* CONSTRAINED UNPREDICTABLE loads and stores, which capstone takes for undefined; we do as qemu does. */
 static bool same_targets(uint32_t w) { return (w & 31) == (w >> 10 & 31); }
@@ -36,29 +37,38 @@ static bool status_is_data(uint32_t w)
 	return s == (w & 31) || (s == (w >> 5 & 31) && s != 31);
 }
 static bool status_is_data_of_pair(uint32_t w) { return status_is_data(w) || (w >> 16 & 31) == (w >> 10 & 31); }
-static bool always(uint32_t w) { (void)w; return true; }
+static bool always(uint32_t w)
+{
+	(void)w;
+	return true;
+}
 
 /* Words where the answers may differ: which of the two says "defined", and why. */
 enum side { EITHER, OURS, THEIRS };
 
-static const struct exception { enum side defined; uint32_t mask, value; bool (*when)(uint32_t); const char *why; } exceptions[] = {
-	{ EITHER, 0x1e000000, 0x04000000, always,                 "SVE: not ours yet" },
-	{ EITHER, 0x9e000000, 0x80000000, always,                 "SME: not ours" },
-	{ OURS,   0xffff0000, 0x00000000, always,                 "UDF: capstone 4 does not know it" },
-	{ OURS,   0x3fa08000, 0x08800000, always,                 "LDLAR, STLLR: FEAT_LOR" },
-	{ OURS,   0x3b200400, 0x38000400, base_is_data,           "write-back of a loaded or stored register" },
-	{ OURS,   0x3b200c00, 0x38000800, base_is_data,           "LDTR, STTR: capstone takes them for write-back" },
-	{ OURS,   0x3e400000, 0x28400000, same_targets,           "pair into one register" },
-	{ OURS,   0x3e400000, 0x2c400000, same_targets,           "pair into one register" },
-	{ OURS,   0x3e800000, 0x28800000, base_is_data_of_pair,   "write-back of a register of the pair" },
-	{ OURS,   0x3fe00000, 0x08000000, status_is_data,         "status register is also data" },
-	{ OURS,   0xbfe00000, 0x88200000, status_is_data_of_pair, "status register is also data" },
-	{ OURS,   0xbfe00000, 0x88600000, same_targets,           "pair into one register" },
-	{ OURS,   0xbfe0fc00, 0x0e000c00, always,                 "DUP (general): bits of imm5 above the lowest one are ignored" },
-	{ OURS,   0xffe08400, 0x6e000400, always,                 "INS (element): bits of imm4 below the element size are ignored" },
-	{ THEIRS, 0x3f800000, 0x08800000, always,                 "LDAR, STLR with should-be-one fields that are not" },
-	{ THEIRS, 0xff608000, 0x9b400000, always,                 "SMULH, UMULH with Ra not 31: should be one" },
-	{ THEIRS, 0xffd80000, 0xd5000000, always,                 "capstone prints op0 = 0 as registers with op0 = 2 or 3" },
+static const struct exception {
+	enum side defined;
+	uint32_t mask, value;
+	bool (*when)(uint32_t);
+	const char *why;
+} exceptions[] = {
+	{ EITHER, 0x1e000000, 0x04000000, always, "SVE: not ours yet" },
+	{ EITHER, 0x9e000000, 0x80000000, always, "SME: not ours" },
+	{ OURS, 0xffff0000, 0x00000000, always, "UDF: capstone 4 does not know it" },
+	{ OURS, 0x3fa08000, 0x08800000, always, "LDLAR, STLLR: FEAT_LOR" },
+	{ OURS, 0x3b200400, 0x38000400, base_is_data, "write-back of a loaded or stored register" },
+	{ OURS, 0x3b200c00, 0x38000800, base_is_data, "LDTR, STTR: capstone takes them for write-back" },
+	{ OURS, 0x3e400000, 0x28400000, same_targets, "pair into one register" },
+	{ OURS, 0x3e400000, 0x2c400000, same_targets, "pair into one register" },
+	{ OURS, 0x3e800000, 0x28800000, base_is_data_of_pair, "write-back of a register of the pair" },
+	{ OURS, 0x3fe00000, 0x08000000, status_is_data, "status register is also data" },
+	{ OURS, 0xbfe00000, 0x88200000, status_is_data_of_pair, "status register is also data" },
+	{ OURS, 0xbfe00000, 0x88600000, same_targets, "pair into one register" },
+	{ OURS, 0xbfe0fc00, 0x0e000c00, always, "DUP (general): bits of imm5 above the lowest one are ignored" },
+	{ OURS, 0xffe08400, 0x6e000400, always, "INS (element): bits of imm4 below the element size are ignored" },
+	{ THEIRS, 0x3f800000, 0x08800000, always, "LDAR, STLR with should-be-one fields that are not" },
+	{ THEIRS, 0xff608000, 0x9b400000, always, "SMULH, UMULH with Ra not 31: should be one" },
+	{ THEIRS, 0xffd80000, 0xd5000000, always, "capstone prints op0 = 0 as registers with op0 = 2 or 3" },
 };
 
 static const char *excepted(uint32_t w, bool we, bool they, uint8_t feat)
@@ -68,7 +78,8 @@ static const char *excepted(uint32_t w, bool we, bool they, uint8_t feat)
 	for (size_t i = 0; i < ARRAY_SIZE(exceptions); i++) {
 		const struct exception *e = &exceptions[i];
 
-		if ((w & e->mask) == e->value && e->when(w) && (e->defined == EITHER || (e->defined == OURS ? we : they)))
+		if ((w & e->mask) == e->value && e->when(w) &&
+		    (e->defined == EITHER || (e->defined == OURS ? we : they)))
 			return e->why;
 	}
 	return NULL;
@@ -97,7 +108,7 @@ static uint32_t any_word(uint64_t *s)
 	if (rnd(s) >> 63)
 		return w;
 	w = a64_bits[op][1] | (w & ~a64_bits[op][0]);
-	return rnd(s) >> 62 ? w : w ^ UINT32_C(1) << (rnd(s) >> 59);    /* and their neighbours */
+	return rnd(s) >> 62 ? w : w ^ UINT32_C(1) << (rnd(s) >> 59); /* and their neighbours */
 }
 
 static int compare(uint64_t count, uint64_t seed, unsigned show)
@@ -129,7 +140,8 @@ static int compare(uint64_t count, uint64_t seed, unsigned show)
 			printf("# %08x ours %s, capstone %s %s\n", w, we ? a64_rows[i.op].name : "undefined",
 			       they ? in->mnemonic : "undefined", they ? in->op_str : "");
 	}
-	printf("%s decode %lu words, %lu differ, %lu excepted (seed %lu)\n", differ ? "not ok" : "ok", count, differ, skipped, seed);
+	printf("%s decode %lu words, %lu differ, %lu excepted (seed %lu)\n", differ ? "not ok" : "ok", count, differ,
+	       skipped, seed);
 	cs_free(in, 1);
 	cs_close(&cs);
 	return differ != 0;
@@ -145,7 +157,8 @@ static int all(void)
 		return 2;
 	do {
 		ours(w, &i);
-		if (i.op > OP_COUNT || i.rd > SLOT_SINK || i.rn > SLOT_SINK || i.rm > SLOT_SINK || i.ra > SLOT_SINK || !i.exec) {
+		if (i.op > OP_COUNT || i.rd > SLOT_SINK || i.rn > SLOT_SINK || i.rm > SLOT_SINK || i.ra > SLOT_SINK ||
+		    !i.exec) {
 			printf("not ok decode --all: %08x leaves the register file\n", w);
 			return 1;
 		}
@@ -171,8 +184,11 @@ static int all(void)
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "all", no_argument, NULL, 'a' }, { "count", required_argument, NULL, 'c' },
-		{ "seed", required_argument, NULL, 's' }, { "show", required_argument, NULL, 'w' }, { 0 },
+		{ "all", no_argument, NULL, 'a' },
+		{ "count", required_argument, NULL, 'c' },
+		{ "seed", required_argument, NULL, 's' },
+		{ "show", required_argument, NULL, 'w' },
+		{ 0 },
 	};
 	uint64_t count = 4000000, seed = 1;
 	unsigned show = 20;
@@ -184,9 +200,7 @@ int main(int argc, char **argv)
 		case 'c': count = strtoull(optarg, NULL, 0); break;
 		case 's': seed = strtoull(optarg, NULL, 0); break;
 		case 'w': show = (unsigned)strtoul(optarg, NULL, 0); break;
-		default:
-			fprintf(stderr, "usage: decode [--all] [--count N] [--seed S] [--show N]\n");
-			return 2;
+		default: fprintf(stderr, "usage: decode [--all] [--count N] [--seed S] [--show N]\n"); return 2;
 		}
 	return compare(count, seed, show);
 }

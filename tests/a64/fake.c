@@ -43,7 +43,8 @@ static void *window(struct cpu *c, uint64_t va, unsigned bytes, bool write, bool
 		note(c, OUT_ALIGNMENT);
 		return NULL;
 	}
-	if (va - WINDOW_BASE > WINDOW_BYTES - bytes || (write && va + bytes > CODE_BASE && va < CODE_BASE + CODE_BYTES)) {
+	if (va - WINDOW_BASE > WINDOW_BYTES - bytes ||
+	    (write && va + bytes > CODE_BASE && va < CODE_BASE + CODE_BYTES)) {
 		note(c, OUT_FAULT);
 		return NULL;
 	}
@@ -96,11 +97,31 @@ FAKE bool cpu_sp_misaligned(struct cpu *c)
 	return true;
 }
 
-FAKE enum exec mmu_dc(struct cpu *c, const struct insn *i) { (void)i; return other(c, "mmu_dc"); }
-FAKE enum exec mmu_ic(struct cpu *c, const struct insn *i) { (void)i; return other(c, "mmu_ic"); }
-FAKE enum exec mmu_at(struct cpu *c, const struct insn *i) { (void)i; return other(c, "mmu_at"); }
-FAKE enum exec mmu_tlbi(struct cpu *c, const struct insn *i) { (void)i; return other(c, "mmu_tlbi"); }
-FAKE bool mmu_pc_guarded(struct cpu *c) { (void)c; return false; }
+FAKE enum exec mmu_dc(struct cpu *c, const struct insn *i)
+{
+	(void)i;
+	return other(c, "mmu_dc");
+}
+FAKE enum exec mmu_ic(struct cpu *c, const struct insn *i)
+{
+	(void)i;
+	return other(c, "mmu_ic");
+}
+FAKE enum exec mmu_at(struct cpu *c, const struct insn *i)
+{
+	(void)i;
+	return other(c, "mmu_at");
+}
+FAKE enum exec mmu_tlbi(struct cpu *c, const struct insn *i)
+{
+	(void)i;
+	return other(c, "mmu_tlbi");
+}
+FAKE bool mmu_pc_guarded(struct cpu *c)
+{
+	(void)c;
+	return false;
+}
 FAKE void mmu_dsb(struct cpu *c) { (void)c; }
 FAKE void mmu_drain_ring(struct cpu *c) { (void)c; }
 FAKE void mmu_regime_changed(struct cpu *c) { (void)c; }
@@ -108,8 +129,16 @@ FAKE void mmu_regime_changed(struct cpu *c) { (void)c; }
 /* ---- Exceptions ---- */
 
 FAKE enum exec exc_undefined(struct cpu *c) { return note(c, OUT_UNDEFINED); }
-FAKE enum exec exec_undefined(struct cpu *c, const struct insn *i) { (void)i; return note(c, OUT_UNDEFINED); }
-FAKE enum exec exec_fp_trapped(struct cpu *c, const struct insn *i) { (void)i; return other(c, "exec_fp_trapped"); }
+FAKE enum exec exec_undefined(struct cpu *c, const struct insn *i)
+{
+	(void)i;
+	return note(c, OUT_UNDEFINED);
+}
+FAKE enum exec exec_fp_trapped(struct cpu *c, const struct insn *i)
+{
+	(void)i;
+	return other(c, "exec_fp_trapped");
+}
 
 FAKE enum exec exc_sync(struct cpu *c, unsigned ec, uint32_t iss)
 {
@@ -129,20 +158,61 @@ FAKE enum exec exc_sync_far(struct cpu *c, unsigned ec, uint32_t iss, uint64_t f
 FAKE enum exec exc_return(struct cpu *c) { return other(c, "exc_return"); }
 
 FAKE uint64_t cpu_pstate(const struct cpu *c) { return c->nzcv; }
-FAKE void cpu_set_pstate(struct cpu *c, uint64_t p) { (void)p; other(c, "cpu_set_pstate"); }
-FAKE void cpu_set_el(struct cpu *c, unsigned el, unsigned spsel) { (void)el; (void)spsel; other(c, "cpu_set_el"); }
-FAKE void cpu_set_pan(struct cpu *c, bool pan) { (void)pan; other(c, "cpu_set_pan"); }
-FAKE void cpu_set_daif(struct cpu *c, uint32_t daif) { (void)daif; other(c, "cpu_set_daif"); }
+FAKE void cpu_set_pstate(struct cpu *c, uint64_t p)
+{
+	(void)p;
+	other(c, "cpu_set_pstate");
+}
+FAKE void cpu_set_el(struct cpu *c, unsigned el, unsigned spsel)
+{
+	(void)el;
+	(void)spsel;
+	other(c, "cpu_set_el");
+}
+FAKE void cpu_set_pan(struct cpu *c, bool pan)
+{
+	(void)pan;
+	other(c, "cpu_set_pan");
+}
+FAKE void cpu_set_daif(struct cpu *c, uint32_t daif)
+{
+	(void)daif;
+	other(c, "cpu_set_daif");
+}
 FAKE void cpu_update_fp_trap(struct cpu *c) { (void)c; }
-FAKE bool cpu_irq_deliverable(struct cpu *c) { (void)c; return false; }
+FAKE bool cpu_irq_deliverable(struct cpu *c)
+{
+	(void)c;
+	return false;
+}
 
 /* ---- The rest of the machine ---- */
 
-FAKE enum exec sysreg_mrs(struct cpu *c, const struct insn *i) { (void)i; return other(c, "sysreg_mrs"); }
-FAKE enum exec sysreg_msr(struct cpu *c, const struct insn *i) { (void)i; return other(c, "sysreg_msr"); }
+FAKE enum exec sysreg_mrs(struct cpu *c, const struct insn *i)
+{
+	(void)i;
+	return other(c, "sysreg_mrs");
+}
+FAKE enum exec sysreg_msr(struct cpu *c, const struct insn *i)
+{
+	(void)i;
+	return other(c, "sysreg_msr");
+}
 FAKE enum exec smccc_call(struct cpu *c) { return other(c, "smccc_call"); }
 FAKE void cpu_send_event(struct soc *s) { (void)s; }
-FAKE void cpu_request(struct cpu *c, uint32_t req) { (void)c; (void)req; }
-FAKE uint64_t timer_counter(const struct soc *s) { (void)s; return 0; }
-FAKE void run_invalidate_page(struct cpu *c, uint64_t pa) { (void)c; (void)pa; }
+FAKE void cpu_request(struct cpu *c, uint32_t req)
+{
+	(void)c;
+	(void)req;
+}
+FAKE uint64_t timer_counter(const struct soc *s)
+{
+	(void)s;
+	return 0;
+}
+FAKE void run_invalidate_page(struct cpu *c, uint64_t pa)
+{
+	(void)c;
+	(void)pa;
+}
 FAKE void run_invalidate_all(struct cpu *c) { (void)c; }

@@ -51,10 +51,7 @@ static void map(uint64_t addr, uint64_t bytes, int prot, int flags, int fd, uint
 }
 
 /* Mapping the code anew makes the emulator forget what it translated from the last batch. */
-static void map_code(void)
-{
-	map(CODE_BASE, CODE_BYTES, PROT_READ | PROT_EXEC, MAP_SHARED, SHARED_FD, SHARED_BYTES);
-}
+static void map_code(void) { map(CODE_BASE, CODE_BYTES, PROT_READ | PROT_EXEC, MAP_SHARED, SHARED_FD, SHARED_BYTES); }
 
 static void next_batch(void)
 {
@@ -117,8 +114,14 @@ static void on_signal(int sig, void *info, struct ucontext *u)
 
 static void on(int sig)
 {
-	struct { void (*fn)(int, void *, struct ucontext *); unsigned long flags, restorer, mask; } sa = {
-		on_signal, SA_SIGINFO | SA_ONSTACK | SA_NODEFER, 0, 0,
+	struct {
+		void (*fn)(int, void *, struct ucontext *);
+		unsigned long flags, restorer, mask;
+	} sa = {
+		on_signal,
+		SA_SIGINFO | SA_ONSTACK | SA_NODEFER,
+		0,
+		0,
 	};
 
 	if (syscall6(__NR_rt_sigaction, sig, (long)&sa, 0, sizeof(sa.mask), 0, 0))

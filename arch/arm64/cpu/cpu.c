@@ -21,38 +21,22 @@ static const struct feature {
 	uint16_t reg;
 	uint8_t shift, min;
 } features[FEAT_COUNT] = {
-	[FEAT_LSE]       = { SYS_ID_AA64ISAR0_EL1, 20, 2 },
-	[FEAT_LRCPC]     = { SYS_ID_AA64ISAR1_EL1, 20, 1 },
-	[FEAT_LRCPC2]    = { SYS_ID_AA64ISAR1_EL1, 20, 2 },
-	[FEAT_FLAGM]     = { SYS_ID_AA64ISAR0_EL1, 52, 1 },
-	[FEAT_FLAGM2]    = { SYS_ID_AA64ISAR0_EL1, 52, 2 },
-	[FEAT_CRC32]     = { SYS_ID_AA64ISAR0_EL1, 16, 1 },
-	[FEAT_RDM]       = { SYS_ID_AA64ISAR0_EL1, 28, 1 },
-	[FEAT_FP16]      = { SYS_ID_AA64PFR0_EL1, 16, 1 },
-	[FEAT_DOTPROD]   = { SYS_ID_AA64ISAR0_EL1, 44, 1 },
-	[FEAT_FHM]       = { SYS_ID_AA64ISAR0_EL1, 48, 1 },
-	[FEAT_FCMA]      = { SYS_ID_AA64ISAR1_EL1, 16, 1 },
-	[FEAT_JSCVT]     = { SYS_ID_AA64ISAR1_EL1, 12, 1 },
-	[FEAT_FRINTTS]   = { SYS_ID_AA64ISAR1_EL1, 32, 1 },
-	[FEAT_BF16]      = { SYS_ID_AA64ISAR1_EL1, 44, 1 },
-	[FEAT_I8MM]      = { SYS_ID_AA64ISAR1_EL1, 52, 1 },
-	[FEAT_AES]       = { SYS_ID_AA64ISAR0_EL1, 4, 1 },
-	[FEAT_PMULL]     = { SYS_ID_AA64ISAR0_EL1, 4, 2 },
-	[FEAT_SHA1]      = { SYS_ID_AA64ISAR0_EL1, 8, 1 },
-	[FEAT_SHA256]    = { SYS_ID_AA64ISAR0_EL1, 12, 1 },
-	[FEAT_SHA512]    = { SYS_ID_AA64ISAR0_EL1, 12, 2 },
-	[FEAT_SHA3]      = { SYS_ID_AA64ISAR0_EL1, 32, 1 },
-	[FEAT_SB]        = { SYS_ID_AA64ISAR1_EL1, 36, 1 },
-	[FEAT_SSBS]      = { SYS_ID_AA64PFR1_EL1, 4, 2 },
-	[FEAT_DIT]       = { SYS_ID_AA64PFR0_EL1, 48, 1 },
-	[FEAT_PAN]       = { SYS_ID_AA64MMFR1_EL1, 20, 1 },
-	[FEAT_BTI]       = { SYS_ID_AA64PFR1_EL1, 0, 1 },
-	[FEAT_PAUTH]     = { SYS_ID_AA64ISAR1_EL1, 8, 1 },
-	[FEAT_RNG]       = { SYS_ID_AA64ISAR0_EL1, 60, 1 },
-	[FEAT_DPB]       = { SYS_ID_AA64ISAR1_EL1, 0, 1 },
-	[FEAT_DPB2]      = { SYS_ID_AA64ISAR1_EL1, 0, 2 },
-	[FEAT_TLBIRANGE] = { SYS_ID_AA64ISAR0_EL1, 56, 2 },
-	[FEAT_SVE]       = { SYS_ID_AA64PFR0_EL1, 32, 1 },
+	[FEAT_LSE] = { SYS_ID_AA64ISAR0_EL1, 20, 2 },       [FEAT_LRCPC] = { SYS_ID_AA64ISAR1_EL1, 20, 1 },
+	[FEAT_LRCPC2] = { SYS_ID_AA64ISAR1_EL1, 20, 2 },    [FEAT_FLAGM] = { SYS_ID_AA64ISAR0_EL1, 52, 1 },
+	[FEAT_FLAGM2] = { SYS_ID_AA64ISAR0_EL1, 52, 2 },    [FEAT_CRC32] = { SYS_ID_AA64ISAR0_EL1, 16, 1 },
+	[FEAT_RDM] = { SYS_ID_AA64ISAR0_EL1, 28, 1 },       [FEAT_FP16] = { SYS_ID_AA64PFR0_EL1, 16, 1 },
+	[FEAT_DOTPROD] = { SYS_ID_AA64ISAR0_EL1, 44, 1 },   [FEAT_FHM] = { SYS_ID_AA64ISAR0_EL1, 48, 1 },
+	[FEAT_FCMA] = { SYS_ID_AA64ISAR1_EL1, 16, 1 },      [FEAT_JSCVT] = { SYS_ID_AA64ISAR1_EL1, 12, 1 },
+	[FEAT_FRINTTS] = { SYS_ID_AA64ISAR1_EL1, 32, 1 },   [FEAT_BF16] = { SYS_ID_AA64ISAR1_EL1, 44, 1 },
+	[FEAT_I8MM] = { SYS_ID_AA64ISAR1_EL1, 52, 1 },      [FEAT_AES] = { SYS_ID_AA64ISAR0_EL1, 4, 1 },
+	[FEAT_PMULL] = { SYS_ID_AA64ISAR0_EL1, 4, 2 },      [FEAT_SHA1] = { SYS_ID_AA64ISAR0_EL1, 8, 1 },
+	[FEAT_SHA256] = { SYS_ID_AA64ISAR0_EL1, 12, 1 },    [FEAT_SHA512] = { SYS_ID_AA64ISAR0_EL1, 12, 2 },
+	[FEAT_SHA3] = { SYS_ID_AA64ISAR0_EL1, 32, 1 },      [FEAT_SB] = { SYS_ID_AA64ISAR1_EL1, 36, 1 },
+	[FEAT_SSBS] = { SYS_ID_AA64PFR1_EL1, 4, 2 },        [FEAT_DIT] = { SYS_ID_AA64PFR0_EL1, 48, 1 },
+	[FEAT_PAN] = { SYS_ID_AA64MMFR1_EL1, 20, 1 },       [FEAT_BTI] = { SYS_ID_AA64PFR1_EL1, 0, 1 },
+	[FEAT_PAUTH] = { SYS_ID_AA64ISAR1_EL1, 8, 1 },      [FEAT_RNG] = { SYS_ID_AA64ISAR0_EL1, 60, 1 },
+	[FEAT_DPB] = { SYS_ID_AA64ISAR1_EL1, 0, 1 },        [FEAT_DPB2] = { SYS_ID_AA64ISAR1_EL1, 0, 2 },
+	[FEAT_TLBIRANGE] = { SYS_ID_AA64ISAR0_EL1, 56, 2 }, [FEAT_SVE] = { SYS_ID_AA64PFR0_EL1, 32, 1 },
 };
 
 static uint64_t features_of(const struct soc *s)
@@ -84,14 +68,14 @@ static uint64_t feature_limit(const struct soc *s, unsigned reg)
 	if (reg == SYS_ID_AA64MMFR0_EL1)
 		v = (v & ~UINT64_C(0xf)) | pa_range(s->cfg.ipa_bits);
 	if (reg == SYS_ID_AA64ISAR1_EL1 && !s->cfg.pauth)
-		v &= ~UINT64_C(0xf0000f00);     /* GPI, API */
+		v &= ~UINT64_C(0xf0000f00); /* GPI, API */
 	return v;
 }
 
 /* Fields where less is a larger unsigned number: 0xf means absent. */
 static uint64_t signed_fields(unsigned reg)
 {
-	return reg == SYS_ID_AA64MMFR0_EL1 ? UINT64_C(0xff000000) : 0;  /* TGran4, TGran64 */
+	return reg == SYS_ID_AA64MMFR0_EL1 ? UINT64_C(0xff000000) : 0; /* TGran4, TGran64 */
 }
 
 static bool id_value_ok(unsigned reg, uint64_t v, uint64_t limit)
@@ -370,12 +354,6 @@ void soc_destroy(struct soc *s)
 	free(s);
 }
 
-void soc_set_spi(struct soc *s, unsigned spi, bool level)
-{
-	gic_set_spi(s, spi, level);
-}
+void soc_set_spi(struct soc *s, unsigned spi, bool level) { gic_set_spi(s, spi, level); }
 
-struct cpu *soc_cpu(struct soc *s, unsigned id)
-{
-	return id < s->cfg.vcpu_count ? s->cpus[id] : NULL;
-}
+struct cpu *soc_cpu(struct soc *s, unsigned id) { return id < s->cfg.vcpu_count ? s->cpus[id] : NULL; }

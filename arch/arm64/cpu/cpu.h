@@ -309,7 +309,8 @@ enum exec mmu_at(struct cpu *c, const struct insn *i);
 enum exec mmu_tlbi(struct cpu *c, const struct insn *i);
 void mmu_dsb(struct cpu *c);            /* waits until every running cpu has drained what we broadcast */
 void mmu_drain_ring(struct cpu *c);
-void mmu_regime_changed(struct cpu *c); /* SCTLR, TCR, TTBRn, MAIR, CONTEXTIDR written, or EL/PAN changed: choose ctx, purge as needed */
+/* SCTLR, TCR, TTBRn, MAIR, CONTEXTIDR written, or EL/PAN changed: choose ctx, purge as needed. */
+void mmu_regime_changed(struct cpu *c);
 int  mmu_init(struct cpu *c);
 void mmu_destroy(struct cpu *c);
 void mmu_flush_all(struct cpu *c);
@@ -416,6 +417,7 @@ void cpu_reset(struct cpu *c);                  /* warm reset state: EL1h, DAIF 
 
 /* ---- Hypercalls (smccc.c) ---- */
 
-enum exec smccc_call(struct cpu *c);            /* HVC #0: x0 function id; result in x0..x3, EXEC_NEXT. May EXEC_LEAVE with c->exit filled; pc is then behind the HVC */
+/* HVC #0: x0 function id; result in x0..x3, EXEC_NEXT. May EXEC_LEAVE with c->exit filled; pc is then behind the HVC. */
+enum exec smccc_call(struct cpu *c);
 
 #endif

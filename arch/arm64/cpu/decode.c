@@ -27,7 +27,7 @@ static uint8_t slot(uint32_t n, uint32_t regs, uint32_t x, uint32_t xw, uint32_t
 	if (n != 31 || (regs & sp))
 		return (uint8_t)n;
 	if (regs & x)
-		return SLOT_ZERO;       /* also for fields read and written: exec writes through wx_rw() */
+		return SLOT_ZERO; /* also for fields read and written: exec writes through wx_rw() */
 	return regs & xw ? SLOT_SINK : (uint8_t)n;
 }
 

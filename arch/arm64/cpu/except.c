@@ -12,12 +12,12 @@
 
 enum { EC_UNKNOWN = 0x00, EC_FP = 0x07, EC_SP_ALIGNMENT = 0x26 };
 
-#define ESR_IL (UINT64_C(1) << 25)      /* the instruction has 32 bits */
+#define ESR_IL (UINT64_C(1) << 25) /* the instruction has 32 bits */
 
-#define SCTLR_SA     (UINT64_C(1) << 3)
-#define SCTLR_SA0    (UINT64_C(1) << 4)
-#define SCTLR_SPAN   (UINT64_C(1) << 23)
-#define SCTLR_DSSBS  (UINT64_C(1) << 44)
+#define SCTLR_SA    (UINT64_C(1) << 3)
+#define SCTLR_SA0   (UINT64_C(1) << 4)
+#define SCTLR_SPAN  (UINT64_C(1) << 23)
+#define SCTLR_DSSBS (UINT64_C(1) << 44)
 
 enum vector { VECTOR_SYNC = 0x000, VECTOR_IRQ = 0x080, VECTOR_FIQ = 0x100 };
 
@@ -29,10 +29,7 @@ uint64_t cpu_pstate(const struct cpu *c)
 }
 
 /* EL0 has no choice of stack pointer: SPSel is what it was, but SP_EL0 is used. */
-static unsigned sp_index(unsigned el, unsigned spsel)
-{
-	return el && spsel;
-}
+static unsigned sp_index(unsigned el, unsigned spsel) { return el && spsel; }
 
 void cpu_set_el(struct cpu *c, unsigned el, unsigned spsel)
 {
@@ -127,19 +124,13 @@ static enum exec enter_sync(struct cpu *c, unsigned ec, uint32_t iss, uint64_t e
 	return r;
 }
 
-enum exec exc_undefined(struct cpu *c)
-{
-	return enter_sync(c, EC_UNKNOWN, 0, c->pc);
-}
+enum exec exc_undefined(struct cpu *c) { return enter_sync(c, EC_UNKNOWN, 0, c->pc); }
 
-enum exec exc_sync(struct cpu *c, unsigned ec, uint32_t iss)
-{
-	return enter_sync(c, ec, iss, c->pc);
-}
+enum exec exc_sync(struct cpu *c, unsigned ec, uint32_t iss) { return enter_sync(c, ec, iss, c->pc); }
 
 enum exec exc_sync_ret(struct cpu *c, unsigned ec, uint32_t iss)
 {
-	c->ss = 0;                      /* the instruction counts as stepped */
+	c->ss = 0; /* the instruction counts as stepped */
 	return enter_sync(c, ec, iss, c->pc + 4);
 }
 
@@ -150,10 +141,7 @@ enum exec exc_sync_far(struct cpu *c, unsigned ec, uint32_t iss, uint64_t far)
 	return EXEC_JUMP;
 }
 
-enum exec exc_irq(struct cpu *c, bool fiq)
-{
-	return enter(c, fiq ? VECTOR_FIQ : VECTOR_IRQ, c->pc);
-}
+enum exec exc_irq(struct cpu *c, bool fiq) { return enter(c, fiq ? VECTOR_FIQ : VECTOR_IRQ, c->pc); }
 
 bool cpu_sp_misaligned(struct cpu *c)
 {

@@ -20,10 +20,7 @@ static enum exec jump(struct cpu *c, uint64_t target)
 	return EXEC_JUMP;
 }
 
-enum exec exec_b(struct cpu *c, const struct insn *i)
-{
-	return jump(c, c->pc + (uint64_t)i->imm);
-}
+enum exec exec_b(struct cpu *c, const struct insn *i) { return jump(c, c->pc + (uint64_t)i->imm); }
 
 enum exec exec_bl(struct cpu *c, const struct insn *i)
 {
@@ -72,10 +69,7 @@ enum exec exec_tbnz(struct cpu *c, const struct insn *i)
  * What the target has to accept (BTI): 1 a jump by x16 or x17, or from a page
  * that is not guarded; 2 a call; 3 any other jump.
  */
-static void set_btype(struct cpu *c, uint8_t btype)
-{
-	c->btype = c->soc->features >> FEAT_BTI & 1 ? btype : 0;
-}
+static void set_btype(struct cpu *c, uint8_t btype) { c->btype = c->soc->features >> FEAT_BTI & 1 ? btype : 0; }
 
 static uint8_t btype_of_jump(struct cpu *c, const struct insn *i)
 {
@@ -108,20 +102,40 @@ static uint64_t auth_rn(const struct cpu *c, const struct insn *i, uint64_t modi
 
 enum exec exec_braaz(struct cpu *c, const struct insn *i) { return jump_register(c, i, auth_rn(c, i, 0, KEY_IA)); }
 enum exec exec_brabz(struct cpu *c, const struct insn *i) { return jump_register(c, i, auth_rn(c, i, 0, KEY_IB)); }
-enum exec exec_braa(struct cpu *c, const struct insn *i) { return jump_register(c, i, auth_rn(c, i, c->x[i->rm], KEY_IA)); }
-enum exec exec_brab(struct cpu *c, const struct insn *i) { return jump_register(c, i, auth_rn(c, i, c->x[i->rm], KEY_IB)); }
+enum exec exec_braa(struct cpu *c, const struct insn *i)
+{
+	return jump_register(c, i, auth_rn(c, i, c->x[i->rm], KEY_IA));
+}
+enum exec exec_brab(struct cpu *c, const struct insn *i)
+{
+	return jump_register(c, i, auth_rn(c, i, c->x[i->rm], KEY_IB));
+}
 enum exec exec_blraaz(struct cpu *c, const struct insn *i) { return call_register(c, auth_rn(c, i, 0, KEY_IA)); }
 enum exec exec_blrabz(struct cpu *c, const struct insn *i) { return call_register(c, auth_rn(c, i, 0, KEY_IB)); }
-enum exec exec_blraa(struct cpu *c, const struct insn *i) { return call_register(c, auth_rn(c, i, c->x[i->rm], KEY_IA)); }
-enum exec exec_blrab(struct cpu *c, const struct insn *i) { return call_register(c, auth_rn(c, i, c->x[i->rm], KEY_IB)); }
+enum exec exec_blraa(struct cpu *c, const struct insn *i)
+{
+	return call_register(c, auth_rn(c, i, c->x[i->rm], KEY_IA));
+}
+enum exec exec_blrab(struct cpu *c, const struct insn *i)
+{
+	return call_register(c, auth_rn(c, i, c->x[i->rm], KEY_IB));
+}
 
 static enum exec return_authenticated(struct cpu *c, enum pauth_key key)
 {
 	return jump(c, cpu_branch_address(c, pauth_auth(c, c->x[30], c->x[SLOT_SP], key)));
 }
 
-enum exec exec_retaa(struct cpu *c, const struct insn *i) { (void)i; return return_authenticated(c, KEY_IA); }
-enum exec exec_retab(struct cpu *c, const struct insn *i) { (void)i; return return_authenticated(c, KEY_IB); }
+enum exec exec_retaa(struct cpu *c, const struct insn *i)
+{
+	(void)i;
+	return return_authenticated(c, KEY_IA);
+}
+enum exec exec_retab(struct cpu *c, const struct insn *i)
+{
+	(void)i;
+	return return_authenticated(c, KEY_IB);
+}
 
 /* ---- Exception return ---- */
 
@@ -145,5 +159,13 @@ static enum exec eret_authenticated(struct cpu *c, enum pauth_key key)
 	return r;
 }
 
-enum exec exec_eretaa(struct cpu *c, const struct insn *i) { (void)i; return eret_authenticated(c, KEY_IA); }
-enum exec exec_eretab(struct cpu *c, const struct insn *i) { (void)i; return eret_authenticated(c, KEY_IB); }
+enum exec exec_eretaa(struct cpu *c, const struct insn *i)
+{
+	(void)i;
+	return eret_authenticated(c, KEY_IA);
+}
+enum exec exec_eretab(struct cpu *c, const struct insn *i)
+{
+	(void)i;
+	return eret_authenticated(c, KEY_IB);
+}

@@ -6,28 +6,28 @@
  * One body for both widths: a is Rn, imm the immediate of that width. The names
  * are spelled out so that a search for them ends here.
  */
-#define IMMEDIATE(name_w, name_x, expr_w, expr_x)                                        \
-	enum exec name_w(struct cpu *c, const struct insn *i)                            \
-	{                                                                                \
-		uint32_t a = (uint32_t)c->x[i->rn], imm = (uint32_t)i->imm;              \
-		c->x[i->rd] = (uint32_t)(expr_w);                                        \
-		return EXEC_NEXT;                                                        \
-	}                                                                                \
-	enum exec name_x(struct cpu *c, const struct insn *i)                            \
-	{                                                                                \
-		uint64_t a = c->x[i->rn], imm = (uint64_t)i->imm;                        \
-		c->x[i->rd] = (expr_x);                                                  \
-		return EXEC_NEXT;                                                        \
+#define IMMEDIATE(name_w, name_x, expr_w, expr_x)                           \
+	enum exec name_w(struct cpu *c, const struct insn *i)               \
+	{                                                                   \
+		uint32_t a = (uint32_t)c->x[i->rn], imm = (uint32_t)i->imm; \
+		c->x[i->rd] = (uint32_t)(expr_w);                           \
+		return EXEC_NEXT;                                           \
+	}                                                                   \
+	enum exec name_x(struct cpu *c, const struct insn *i)               \
+	{                                                                   \
+		uint64_t a = c->x[i->rn], imm = (uint64_t)i->imm;           \
+		c->x[i->rd] = (expr_x);                                     \
+		return EXEC_NEXT;                                           \
 	}
 
 IMMEDIATE(exec_add_imm_w, exec_add_imm_x, a + imm, a + imm)
 IMMEDIATE(exec_sub_imm_w, exec_sub_imm_x, a - imm, a - imm)
 IMMEDIATE(exec_adds_imm_w, exec_adds_imm_x, add_flags_w(c, a, imm), add_flags_x(c, a, imm))
 IMMEDIATE(exec_subs_imm_w, exec_subs_imm_x, sub_flags_w(c, a, imm), sub_flags_x(c, a, imm))
-IMMEDIATE(exec_and_imm_w, exec_and_imm_x, a & imm, a & imm)
+IMMEDIATE(exec_and_imm_w, exec_and_imm_x, a &imm, a &imm)
 IMMEDIATE(exec_orr_imm_w, exec_orr_imm_x, a | imm, a | imm)
 IMMEDIATE(exec_eor_imm_w, exec_eor_imm_x, a ^ imm, a ^ imm)
-IMMEDIATE(exec_ands_imm_w, exec_ands_imm_x, logic_flags_w(c, a & imm), logic_flags_x(c, a & imm))
+IMMEDIATE(exec_ands_imm_w, exec_ands_imm_x, logic_flags_w(c, a &imm), logic_flags_x(c, a &imm))
 
 /* ---- Move wide ---- */
 

@@ -30,42 +30,42 @@ static inline uint32_t shift_w(uint32_t v, const struct insn *i)
 }
 
 /* @a is Rn, @b the second operand made from Rm by @second. */
-#define BODY_W(name, second, expr)                                                       \
-	enum exec name(struct cpu *c, const struct insn *i)                              \
-	{                                                                                \
+#define BODY_W(name, second, expr)                                                           \
+	enum exec name(struct cpu *c, const struct insn *i)                                  \
+	{                                                                                    \
 		uint32_t a = (uint32_t)c->x[i->rn], m = (uint32_t)c->x[i->rm], b = (second); \
-		c->x[i->rd] = (uint32_t)(expr);                                          \
-		return EXEC_NEXT;                                                        \
+		c->x[i->rd] = (uint32_t)(expr);                                              \
+		return EXEC_NEXT;                                                            \
 	}
-#define BODY_X(name, second, expr)                                                       \
-	enum exec name(struct cpu *c, const struct insn *i)                              \
-	{                                                                                \
-		uint64_t a = c->x[i->rn], m = c->x[i->rm], b = (second);                 \
-		c->x[i->rd] = (expr);                                                    \
-		return EXEC_NEXT;                                                        \
+#define BODY_X(name, second, expr)                                       \
+	enum exec name(struct cpu *c, const struct insn *i)              \
+	{                                                                \
+		uint64_t a = c->x[i->rn], m = c->x[i->rm], b = (second); \
+		c->x[i->rd] = (expr);                                    \
+		return EXEC_NEXT;                                        \
 	}
-#define SHIFTED(lsl_w, lsl_x, other_w, other_x, expr_w, expr_x)                          \
-	BODY_W(lsl_w, m << i->a, expr_w)                                                 \
-	BODY_X(lsl_x, m << i->a, expr_x)                                                 \
-	BODY_W(other_w, shift_w(m, i), expr_w)                                           \
+#define SHIFTED(lsl_w, lsl_x, other_w, other_x, expr_w, expr_x) \
+	BODY_W(lsl_w, m << i->a, expr_w)                        \
+	BODY_X(lsl_x, m << i->a, expr_x)                        \
+	BODY_W(other_w, shift_w(m, i), expr_w)                  \
 	BODY_X(other_x, shift_x(m, i), expr_x)
 
-SHIFTED(exec_and_lsl_w, exec_and_lsl_x, exec_and_shift_w, exec_and_shift_x, a & b, a & b)
+SHIFTED(exec_and_lsl_w, exec_and_lsl_x, exec_and_shift_w, exec_and_shift_x, a &b, a &b)
 SHIFTED(exec_bic_lsl_w, exec_bic_lsl_x, exec_bic_shift_w, exec_bic_shift_x, a & ~b, a & ~b)
 SHIFTED(exec_orr_lsl_w, exec_orr_lsl_x, exec_orr_shift_w, exec_orr_shift_x, a | b, a | b)
 SHIFTED(exec_orn_lsl_w, exec_orn_lsl_x, exec_orn_shift_w, exec_orn_shift_x, a | ~b, a | ~b)
 SHIFTED(exec_eor_lsl_w, exec_eor_lsl_x, exec_eor_shift_w, exec_eor_shift_x, a ^ b, a ^ b)
 SHIFTED(exec_eon_lsl_w, exec_eon_lsl_x, exec_eon_shift_w, exec_eon_shift_x, a ^ ~b, a ^ ~b)
-SHIFTED(exec_ands_lsl_w, exec_ands_lsl_x, exec_ands_shift_w, exec_ands_shift_x,
-	logic_flags_w(c, a & b), logic_flags_x(c, a & b))
-SHIFTED(exec_bics_lsl_w, exec_bics_lsl_x, exec_bics_shift_w, exec_bics_shift_x,
-	logic_flags_w(c, a & ~b), logic_flags_x(c, a & ~b))
+SHIFTED(exec_ands_lsl_w, exec_ands_lsl_x, exec_ands_shift_w, exec_ands_shift_x, logic_flags_w(c, a &b),
+	logic_flags_x(c, a &b))
+SHIFTED(exec_bics_lsl_w, exec_bics_lsl_x, exec_bics_shift_w, exec_bics_shift_x, logic_flags_w(c, a & ~b),
+	logic_flags_x(c, a & ~b))
 SHIFTED(exec_add_lsl_w, exec_add_lsl_x, exec_add_shift_w, exec_add_shift_x, a + b, a + b)
 SHIFTED(exec_sub_lsl_w, exec_sub_lsl_x, exec_sub_shift_w, exec_sub_shift_x, a - b, a - b)
-SHIFTED(exec_adds_lsl_w, exec_adds_lsl_x, exec_adds_shift_w, exec_adds_shift_x,
-	add_flags_w(c, a, b), add_flags_x(c, a, b))
-SHIFTED(exec_subs_lsl_w, exec_subs_lsl_x, exec_subs_shift_w, exec_subs_shift_x,
-	sub_flags_w(c, a, b), sub_flags_x(c, a, b))
+SHIFTED(exec_adds_lsl_w, exec_adds_lsl_x, exec_adds_shift_w, exec_adds_shift_x, add_flags_w(c, a, b),
+	add_flags_x(c, a, b))
+SHIFTED(exec_subs_lsl_w, exec_subs_lsl_x, exec_subs_shift_w, exec_subs_shift_x, sub_flags_w(c, a, b),
+	sub_flags_x(c, a, b))
 
 enum exec exec_mov_reg_w(struct cpu *c, const struct insn *i)
 {
@@ -88,18 +88,18 @@ static inline uint64_t extended(const struct cpu *c, const struct insn *i)
 	return (((c->x[i->rm] & mask) ^ sign) - sign) << i->a;
 }
 
-#define EXTENDED(name_w, name_x, expr_w, expr_x)                                         \
-	enum exec name_w(struct cpu *c, const struct insn *i)                            \
-	{                                                                                \
-		uint32_t a = (uint32_t)c->x[i->rn], b = (uint32_t)extended(c, i);        \
-		c->x[i->rd] = (uint32_t)(expr_w);                                        \
-		return EXEC_NEXT;                                                        \
-	}                                                                                \
-	enum exec name_x(struct cpu *c, const struct insn *i)                            \
-	{                                                                                \
-		uint64_t a = c->x[i->rn], b = extended(c, i);                            \
-		c->x[i->rd] = (expr_x);                                                  \
-		return EXEC_NEXT;                                                        \
+#define EXTENDED(name_w, name_x, expr_w, expr_x)                                  \
+	enum exec name_w(struct cpu *c, const struct insn *i)                     \
+	{                                                                         \
+		uint32_t a = (uint32_t)c->x[i->rn], b = (uint32_t)extended(c, i); \
+		c->x[i->rd] = (uint32_t)(expr_w);                                 \
+		return EXEC_NEXT;                                                 \
+	}                                                                         \
+	enum exec name_x(struct cpu *c, const struct insn *i)                     \
+	{                                                                         \
+		uint64_t a = c->x[i->rn], b = extended(c, i);                     \
+		c->x[i->rd] = (expr_x);                                           \
+		return EXEC_NEXT;                                                 \
 	}
 
 EXTENDED(exec_add_ext_w, exec_add_ext_x, a + b, a + b)
@@ -190,14 +190,14 @@ enum exec exec_xaflag(struct cpu *c, const struct insn *i)
 
 static inline bool truth(const struct cpu *c, uint64_t table) { return table >> (c->nzcv >> 28) & 1; }
 
-#define COND_COMPARE(name, type, second, flags)                                          \
-	enum exec name(struct cpu *c, const struct insn *i)                              \
-	{                                                                                \
-		if (truth(c, (uint64_t)i->imm >> 16))                                    \
-			flags(c, (type)c->x[i->rn], (type)(second));                     \
-		else                                                                     \
-			c->nzcv = (uint32_t)i->b << 28;                                  \
-		return EXEC_NEXT;                                                        \
+#define COND_COMPARE(name, type, second, flags)                      \
+	enum exec name(struct cpu *c, const struct insn *i)          \
+	{                                                            \
+		if (truth(c, (uint64_t)i->imm >> 16))                \
+			flags(c, (type)c->x[i->rn], (type)(second)); \
+		else                                                 \
+			c->nzcv = (uint32_t)i->b << 28;              \
+		return EXEC_NEXT;                                    \
 	}
 
 COND_COMPARE(exec_ccmp_reg_w, uint32_t, c->x[i->rm], sub_flags_w)
@@ -263,19 +263,19 @@ static inline unsigned cls_x(uint64_t v)
 	return v ? (unsigned)__builtin_clzll(v) - 1 : 63;
 }
 
-#define ONE_W(name, expr)                                                                \
-	enum exec name(struct cpu *c, const struct insn *i)                              \
-	{                                                                                \
-		uint32_t a = (uint32_t)c->x[i->rn];                                      \
-		c->x[i->rd] = (uint32_t)(expr);                                          \
-		return EXEC_NEXT;                                                        \
+#define ONE_W(name, expr)                                   \
+	enum exec name(struct cpu *c, const struct insn *i) \
+	{                                                   \
+		uint32_t a = (uint32_t)c->x[i->rn];         \
+		c->x[i->rd] = (uint32_t)(expr);             \
+		return EXEC_NEXT;                           \
 	}
-#define ONE_X(name, expr)                                                                \
-	enum exec name(struct cpu *c, const struct insn *i)                              \
-	{                                                                                \
-		uint64_t a = c->x[i->rn];                                                \
-		c->x[i->rd] = (expr);                                                    \
-		return EXEC_NEXT;                                                        \
+#define ONE_X(name, expr)                                   \
+	enum exec name(struct cpu *c, const struct insn *i) \
+	{                                                   \
+		uint64_t a = c->x[i->rn];                   \
+		c->x[i->rd] = (expr);                       \
+		return EXEC_NEXT;                           \
 	}
 
 ONE_W(exec_rbit_w, rbit_x(a) >> 32)
@@ -300,5 +300,5 @@ BODY_X(exec_umaddl, (uint32_t)m, c->x[i->ra] + (uint32_t)a * b)
 BODY_X(exec_umsubl, (uint32_t)m, c->x[i->ra] - (uint32_t)a * b)
 BODY_X(exec_smaddl, (uint64_t)(int32_t)m, c->x[i->ra] + (uint64_t)(int32_t)a * b)
 BODY_X(exec_smsubl, (uint64_t)(int32_t)m, c->x[i->ra] - (uint64_t)(int32_t)a * b)
-BODY_X(exec_umulh, m, (uint64_t)((unsigned __int128)a * b >> 64))
-BODY_X(exec_smulh, m, (uint64_t)((__int128)(int64_t)a * (int64_t)b >> 64))
+BODY_X(exec_umulh, m, (uint64_t)((unsigned __int128)a *b >> 64))
+BODY_X(exec_smulh, m, (uint64_t)((__int128)(int64_t)a *(int64_t)b >> 64))

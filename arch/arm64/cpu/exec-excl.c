@@ -59,32 +59,32 @@ LDST_SLOW enum exec store_release_slow(struct cpu *c, uint64_t va, uint64_t v, u
 }
 
 /* The base register and an offset of 0 or (STLUR, LDAPUR) imm9. @sx: 0 or HOW_SX. */
-#define LOAD_ORDERED(name, bits, order, sx)                                                \
-	enum exec name(struct cpu *c, const struct insn *i)                                \
-	{                                                                                  \
-		uint64_t va = va_imm(c, i);                                                \
-		const void *p;                                                             \
-		if (!cpu_base_ok(c, i))                                                    \
-			return EXEC_JUMP;                                                  \
-		p = va & (bits / 8 - 1) ? NULL : tlb_read_ptr(c->ctx, va, bits / 8);       \
-		if (!p)                                                                    \
-			return load_ordered_slow(c, i, va, bits / 8 | sx);                 \
+#define LOAD_ORDERED(name, bits, order, sx)                                                            \
+	enum exec name(struct cpu *c, const struct insn *i)                                            \
+	{                                                                                              \
+		uint64_t va = va_imm(c, i);                                                            \
+		const void *p;                                                                         \
+		if (!cpu_base_ok(c, i))                                                                \
+			return EXEC_JUMP;                                                              \
+		p = va & (bits / 8 - 1) ? NULL : tlb_read_ptr(c->ctx, va, bits / 8);                   \
+		if (!p)                                                                                \
+			return load_ordered_slow(c, i, va, bits / 8 | sx);                             \
 		c->x[i->rd] = widened(__atomic_load_n((const atom_u##bits *)p, order), bits / 8 | sx); \
-		return EXEC_NEXT;                                                          \
+		return EXEC_NEXT;                                                                      \
 	}
 
-#define STORE_RELEASE(name, bits)                                                          \
-	enum exec name(struct cpu *c, const struct insn *i)                                \
-	{                                                                                  \
-		uint64_t va = va_imm(c, i);                              \
-		void *p;                                                                   \
-		if (!cpu_base_ok(c, i))                                                    \
-			return EXEC_JUMP;                                                  \
-		p = va & (bits / 8 - 1) ? NULL : tlb_write_ptr(c->ctx, va, bits / 8);      \
-		if (!p)                                                                    \
-			return store_release_slow(c, va, c->x[i->rd], bits / 8);           \
+#define STORE_RELEASE(name, bits)                                                                 \
+	enum exec name(struct cpu *c, const struct insn *i)                                       \
+	{                                                                                         \
+		uint64_t va = va_imm(c, i);                                                       \
+		void *p;                                                                          \
+		if (!cpu_base_ok(c, i))                                                           \
+			return EXEC_JUMP;                                                         \
+		p = va & (bits / 8 - 1) ? NULL : tlb_write_ptr(c->ctx, va, bits / 8);             \
+		if (!p)                                                                           \
+			return store_release_slow(c, va, c->x[i->rd], bits / 8);                  \
 		__atomic_store_n((atom_u##bits *)p, (atom_u##bits)c->x[i->rd], __ATOMIC_SEQ_CST); \
-		return EXEC_NEXT;                                                          \
+		return EXEC_NEXT;                                                                 \
 	}
 
 LOAD_ORDERED(exec_ldarb, 8, __ATOMIC_SEQ_CST, 0)
@@ -149,30 +149,30 @@ static void *excl_store_ptr(struct cpu *c, const struct insn *i, unsigned bytes)
 	return cpu_base_ok(c, i) ? rmw_ptr(c, c->x[i->rn], bytes) : NULL;
 }
 
-#define EXCLUSIVE(load_name, store_name, bits)                                             \
-	enum exec load_name(struct cpu *c, const struct insn *i)                           \
-	{                                                                                  \
-		void *p = excl_load_ptr(c, i, bits / 8);                                   \
-		uint64_t v;                                                                \
-		if (!p)                                                                    \
-			return EXEC_JUMP;                                                  \
-		v = __atomic_load_n((atom_u##bits *)p, __ATOMIC_SEQ_CST);                  \
-		monitor_set(c, p, bits / 8, v, 0);                                         \
-		c->x[i->rd] = v;                                                           \
-		return EXEC_NEXT;                                                          \
-	}                                                                                  \
-	enum exec store_name(struct cpu *c, const struct insn *i)                          \
-	{                                                                                  \
-		void *p = excl_store_ptr(c, i, bits / 8);                                  \
-		atom_u##bits old = (atom_u##bits)c->excl.value[0];                         \
-		bool ok;                                                                   \
-		if (!p)                                                                    \
-			return EXEC_JUMP;                                                  \
-		ok = monitor_take(c, p, bits / 8) &&                                       \
-		     __atomic_compare_exchange_n((atom_u##bits *)p, &old, (atom_u##bits)c->x[i->rd], \
-						 false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST); \
-		c->x[i->rm] = !ok;                                                         \
-		return EXEC_NEXT;                                                          \
+#define EXCLUSIVE(load_name, store_name, bits)                                                              \
+	enum exec load_name(struct cpu *c, const struct insn *i)                                            \
+	{                                                                                                   \
+		void *p = excl_load_ptr(c, i, bits / 8);                                                    \
+		uint64_t v;                                                                                 \
+		if (!p)                                                                                     \
+			return EXEC_JUMP;                                                                   \
+		v = __atomic_load_n((atom_u##bits *)p, __ATOMIC_SEQ_CST);                                   \
+		monitor_set(c, p, bits / 8, v, 0);                                                          \
+		c->x[i->rd] = v;                                                                            \
+		return EXEC_NEXT;                                                                           \
+	}                                                                                                   \
+	enum exec store_name(struct cpu *c, const struct insn *i)                                           \
+	{                                                                                                   \
+		void *p = excl_store_ptr(c, i, bits / 8);                                                   \
+		atom_u##bits old = (atom_u##bits)c->excl.value[0];                                          \
+		bool ok;                                                                                    \
+		if (!p)                                                                                     \
+			return EXEC_JUMP;                                                                   \
+		ok = monitor_take(c, p, bits / 8) &&                                                        \
+		     __atomic_compare_exchange_n((atom_u##bits *)p, &old, (atom_u##bits)c->x[i->rd], false, \
+						 __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);                       \
+		c->x[i->rm] = !ok;                                                                          \
+		return EXEC_NEXT;                                                                           \
 	}
 
 EXCLUSIVE(exec_ldxrb, exec_stxrb, 8)
@@ -239,52 +239,50 @@ enum exec exec_stxp_x(struct cpu *c, const struct insn *i)
 
 /* ---- LSE ---- */
 
-#define RMW(name, bits, result, sink)                                                      \
-	enum exec name(struct cpu *c, const struct insn *i)                                \
-	{                                                                                  \
-		atom_u##bits *p, v = (atom_u##bits)c->x[i->rm];                            \
-		if (!cpu_base_ok(c, i))                                                    \
-			return EXEC_JUMP;                                                  \
-		p = rmw_ptr(c, c->x[i->rn], bits / 8);                                     \
-		if (!p)                                                                    \
-			return EXEC_JUMP;                                                  \
-		sink;                                                                      \
-		c->x[i->rd] = (result);                                                    \
-		return EXEC_NEXT;                                                          \
+#define RMW(name, bits, result, sink)                           \
+	enum exec name(struct cpu *c, const struct insn *i)     \
+	{                                                       \
+		atom_u##bits *p, v = (atom_u##bits)c->x[i->rm]; \
+		if (!cpu_base_ok(c, i))                         \
+			return EXEC_JUMP;                       \
+		p = rmw_ptr(c, c->x[i->rn], bits / 8);          \
+		if (!p)                                         \
+			return EXEC_JUMP;                       \
+		sink;                                           \
+		c->x[i->rd] = (result);                         \
+		return EXEC_NEXT;                               \
 	}
-#define RMW_SIZES(b, h, w, x, result, sink) RMW(b, 8, result, sink) RMW(h, 16, result, sink) \
-					    RMW(w, 32, result, sink) RMW(x, 64, result, sink)
+#define RMW_SIZES(b, h, w, x, result, sink) \
+	RMW(b, 8, result, sink) RMW(h, 16, result, sink) RMW(w, 32, result, sink) RMW(x, 64, result, sink)
 
 /* Hosts have fetch-and-or only as a loop, but or without a result as an instruction: STSET and its like. */
-#define OR_SINK(fetch, v)                                                                  \
-	if (i->rd == SLOT_SINK) {                                                          \
-		(void)fetch(p, v, __ATOMIC_SEQ_CST);                                       \
-		return EXEC_NEXT;                                                          \
+#define OR_SINK(fetch, v)                            \
+	if (i->rd == SLOT_SINK) {                    \
+		(void)fetch(p, v, __ATOMIC_SEQ_CST); \
+		return EXEC_NEXT;                    \
 	}
 
-RMW_SIZES(exec_ldaddb, exec_ldaddh, exec_ldadd_w, exec_ldadd_x,
-	  __atomic_fetch_add(p, v, __ATOMIC_SEQ_CST), (void)0)
+RMW_SIZES(exec_ldaddb, exec_ldaddh, exec_ldadd_w, exec_ldadd_x, __atomic_fetch_add(p, v, __ATOMIC_SEQ_CST), (void)0)
 RMW_SIZES(exec_ldclrb, exec_ldclrh, exec_ldclr_w, exec_ldclr_x,
 	  __atomic_fetch_and(p, (__typeof__(v))~v, __ATOMIC_SEQ_CST), OR_SINK(__atomic_fetch_and, (__typeof__(v))~v))
-RMW_SIZES(exec_ldeorb, exec_ldeorh, exec_ldeor_w, exec_ldeor_x,
-	  __atomic_fetch_xor(p, v, __ATOMIC_SEQ_CST), OR_SINK(__atomic_fetch_xor, v))
-RMW_SIZES(exec_ldsetb, exec_ldseth, exec_ldset_w, exec_ldset_x,
-	  __atomic_fetch_or(p, v, __ATOMIC_SEQ_CST), OR_SINK(__atomic_fetch_or, v))
-RMW_SIZES(exec_swpb, exec_swph, exec_swp_w, exec_swp_x,
-	  __atomic_exchange_n(p, v, __ATOMIC_SEQ_CST), (void)0)
+RMW_SIZES(exec_ldeorb, exec_ldeorh, exec_ldeor_w, exec_ldeor_x, __atomic_fetch_xor(p, v, __ATOMIC_SEQ_CST),
+	  OR_SINK(__atomic_fetch_xor, v))
+RMW_SIZES(exec_ldsetb, exec_ldseth, exec_ldset_w, exec_ldset_x, __atomic_fetch_or(p, v, __ATOMIC_SEQ_CST),
+	  OR_SINK(__atomic_fetch_or, v))
+RMW_SIZES(exec_swpb, exec_swph, exec_swp_w, exec_swp_x, __atomic_exchange_n(p, v, __ATOMIC_SEQ_CST), (void)0)
 
 /* Minimum and maximum: the smaller (larger) of memory and Rs is stored even when that is what was there. */
-#define DEFINE_MINMAX(fn, bits, type, op)                                                  \
-	static atom_u##bits fn(atom_u##bits *p, atom_u##bits v)                            \
-	{                                                                                  \
-		atom_u##bits old = __atomic_load_n(p, __ATOMIC_RELAXED);                   \
-		while (!__atomic_compare_exchange_n(p, &old, (type)old op (type)v ? old : v, false, \
-						    __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))   \
-			;                                                                  \
-		return old;                                                                \
+#define DEFINE_MINMAX(fn, bits, type, op)                                                           \
+	static atom_u##bits fn(atom_u##bits *p, atom_u##bits v)                                     \
+	{                                                                                           \
+		atom_u##bits old = __atomic_load_n(p, __ATOMIC_RELAXED);                            \
+		while (!__atomic_compare_exchange_n(p, &old, (type)old op(type) v ? old : v, false, \
+						    __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))            \
+			;                                                                           \
+		return old;                                                                         \
 	}
-#define MINMAX(name, bits, type, op)                                                       \
-	DEFINE_MINMAX(name##_value, bits, type, op)                                        \
+#define MINMAX(name, bits, type, op)                \
+	DEFINE_MINMAX(name##_value, bits, type, op) \
 	RMW(name, bits, name##_value(p, v), (void)0)
 
 MINMAX(exec_ldsmaxb, 8, int8_t, >)
@@ -307,19 +305,19 @@ MINMAX(exec_ldumin_x, 64, uint64_t, <)
 /* Rs is compared and then takes the old value; as a source it decodes to slot ZERO, which must stay 0. */
 static void set_rs(struct cpu *c, unsigned slot, uint64_t v) { c->x[slot == SLOT_ZERO ? SLOT_SINK : slot] = v; }
 
-#define CAS(name, bits)                                                                    \
-	enum exec name(struct cpu *c, const struct insn *i)                                \
-	{                                                                                  \
-		atom_u##bits *p, old = (atom_u##bits)c->x[i->rm];                          \
-		if (!cpu_base_ok(c, i))                                                    \
-			return EXEC_JUMP;                                                  \
-		p = rmw_ptr(c, c->x[i->rn], bits / 8);                                     \
-		if (!p)                                                                    \
-			return EXEC_JUMP;                                                  \
-		__atomic_compare_exchange_n(p, &old, (atom_u##bits)c->x[i->rd], false,     \
-					    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);           \
-		set_rs(c, i->rm, old);                                                     \
-		return EXEC_NEXT;                                                          \
+#define CAS(name, bits)                                                                                  \
+	enum exec name(struct cpu *c, const struct insn *i)                                              \
+	{                                                                                                \
+		atom_u##bits *p, old = (atom_u##bits)c->x[i->rm];                                        \
+		if (!cpu_base_ok(c, i))                                                                  \
+			return EXEC_JUMP;                                                                \
+		p = rmw_ptr(c, c->x[i->rn], bits / 8);                                                   \
+		if (!p)                                                                                  \
+			return EXEC_JUMP;                                                                \
+		__atomic_compare_exchange_n(p, &old, (atom_u##bits)c->x[i->rd], false, __ATOMIC_SEQ_CST, \
+					    __ATOMIC_SEQ_CST);                                           \
+		set_rs(c, i->rm, old);                                                                   \
+		return EXEC_NEXT;                                                                        \
 	}
 CAS(exec_casb, 8)
 CAS(exec_cash, 16)

@@ -153,7 +153,8 @@ static enum exec to_general(struct cpu *c, const struct insn *i, enum fp_round r
 {
 	struct fp_env e = fp_begin(c);
 
-	c->x[i->rd] = fp_to_fixed(&e, i->a, lane_get(cpu_v(c, i->rn), i->a, 0), (unsigned)i->imm, rm, is_signed, i->b);
+	c->x[i->rd] =
+		fp_to_fixed(&e, i->a, lane_get(cpu_v(c, i->rn), i->a, 0), (unsigned)i->imm, rm, is_signed, i->b);
 	c->fpsr = e.sr;
 	return EXEC_NEXT;
 }

@@ -160,10 +160,7 @@ EXEC_LITERAL(exec_ldr_q_lit, v_load, 16)
 enum { STRUCT_BYTES_MAX = 64 };
 
 static unsigned reg_bytes(const struct insn *i) { return i->word >> 30 & 1 ? 16 : 8; }
-static union vreg *struct_reg(struct cpu *c, const struct insn *i, unsigned k)
-{
-	return cpu_v(c, (i->rd + k) & 31);
-}
+static union vreg *struct_reg(struct cpu *c, const struct insn *i, unsigned k) { return cpu_v(c, (i->rd + k) & 31); }
 
 /* Sizes known to the compiler, or each element would be a call of memcpy. */
 LDST_INLINE void copy_element(uint8_t *to, const uint8_t *from, unsigned scale)

@@ -75,20 +75,19 @@ EXEC_MODES(exec_ldr_w_imm, exec_ldr_w_post, exec_ldr_w_pre, exec_ldr_w_reg_x, ex
 EXEC_ACCESS(exec_ldtr_w, load, va_imm, 4 | HOW_UNPRIV)
 EXEC_MODES(exec_ldr_x_imm, exec_ldr_x_post, exec_ldr_x_pre, exec_ldr_x_reg_x, exec_ldr_x_reg_w, load, 8)
 EXEC_ACCESS(exec_ldtr_x, load, va_imm, 8 | HOW_UNPRIV)
-EXEC_MODES(exec_ldrsb_x_imm, exec_ldrsb_x_post, exec_ldrsb_x_pre, exec_ldrsb_x_reg_x, exec_ldrsb_x_reg_w,
-	   load, 1 | HOW_SX64)
+EXEC_MODES(exec_ldrsb_x_imm, exec_ldrsb_x_post, exec_ldrsb_x_pre, exec_ldrsb_x_reg_x, exec_ldrsb_x_reg_w, load,
+	   1 | HOW_SX64)
 EXEC_ACCESS(exec_ldtrsb_x, load, va_imm, 1 | HOW_SX64 | HOW_UNPRIV)
-EXEC_MODES(exec_ldrsb_w_imm, exec_ldrsb_w_post, exec_ldrsb_w_pre, exec_ldrsb_w_reg_x, exec_ldrsb_w_reg_w,
-	   load, 1 | HOW_SX32)
+EXEC_MODES(exec_ldrsb_w_imm, exec_ldrsb_w_post, exec_ldrsb_w_pre, exec_ldrsb_w_reg_x, exec_ldrsb_w_reg_w, load,
+	   1 | HOW_SX32)
 EXEC_ACCESS(exec_ldtrsb_w, load, va_imm, 1 | HOW_SX32 | HOW_UNPRIV)
-EXEC_MODES(exec_ldrsh_x_imm, exec_ldrsh_x_post, exec_ldrsh_x_pre, exec_ldrsh_x_reg_x, exec_ldrsh_x_reg_w,
-	   load, 2 | HOW_SX64)
+EXEC_MODES(exec_ldrsh_x_imm, exec_ldrsh_x_post, exec_ldrsh_x_pre, exec_ldrsh_x_reg_x, exec_ldrsh_x_reg_w, load,
+	   2 | HOW_SX64)
 EXEC_ACCESS(exec_ldtrsh_x, load, va_imm, 2 | HOW_SX64 | HOW_UNPRIV)
-EXEC_MODES(exec_ldrsh_w_imm, exec_ldrsh_w_post, exec_ldrsh_w_pre, exec_ldrsh_w_reg_x, exec_ldrsh_w_reg_w,
-	   load, 2 | HOW_SX32)
+EXEC_MODES(exec_ldrsh_w_imm, exec_ldrsh_w_post, exec_ldrsh_w_pre, exec_ldrsh_w_reg_x, exec_ldrsh_w_reg_w, load,
+	   2 | HOW_SX32)
 EXEC_ACCESS(exec_ldtrsh_w, load, va_imm, 2 | HOW_SX32 | HOW_UNPRIV)
-EXEC_MODES(exec_ldrsw_imm, exec_ldrsw_post, exec_ldrsw_pre, exec_ldrsw_reg_x, exec_ldrsw_reg_w,
-	   load, 4 | HOW_SX64)
+EXEC_MODES(exec_ldrsw_imm, exec_ldrsw_post, exec_ldrsw_pre, exec_ldrsw_reg_x, exec_ldrsw_reg_w, load, 4 | HOW_SX64)
 EXEC_ACCESS(exec_ldtrsw, load, va_imm, 4 | HOW_SX64 | HOW_UNPRIV)
 
 EXEC_LITERAL(exec_ldr_w_lit, load, 4)

@@ -24,20 +24,22 @@ static uint64_t hash(const struct cpu *c, unsigned key_lo, uint64_t ptr, uint64_
 }
 
 /* HI follows LO in regs.def; the enable is a bit of SCTLR_EL1. */
-static const struct { uint16_t lo; uint8_t enable; bool data, b; } keys[] = {
+static const struct {
+	uint16_t lo;
+	uint8_t enable;
+	bool data, b;
+} keys[] = {
 	[KEY_IA] = { SYS_APIAKEYLO_EL1, 31, false, false },
 	[KEY_IB] = { SYS_APIBKEYLO_EL1, 30, false, true },
-	[KEY_DA] = { SYS_APDAKEYLO_EL1, 27, true,  false },
-	[KEY_DB] = { SYS_APDBKEYLO_EL1, 13, true,  true },
+	[KEY_DA] = { SYS_APDAKEYLO_EL1, 27, true, false },
+	[KEY_DB] = { SYS_APDBKEYLO_EL1, 13, true, true },
 };
 _Static_assert(SYS_APIAKEYHI_EL1 == SYS_APIAKEYLO_EL1 + 1 && SYS_APIBKEYHI_EL1 == SYS_APIBKEYLO_EL1 + 1 &&
-	       SYS_APDAKEYHI_EL1 == SYS_APDAKEYLO_EL1 + 1 && SYS_APDBKEYHI_EL1 == SYS_APDBKEYLO_EL1 + 1 &&
-	       SYS_APGAKEYHI_EL1 == SYS_APGAKEYLO_EL1 + 1, "hash() takes the two halves of a key from neighbours");
+		       SYS_APDAKEYHI_EL1 == SYS_APDAKEYLO_EL1 + 1 && SYS_APDBKEYHI_EL1 == SYS_APDBKEYLO_EL1 + 1 &&
+		       SYS_APGAKEYHI_EL1 == SYS_APGAKEYLO_EL1 + 1,
+	       "hash() takes the two halves of a key from neighbours");
 
-static bool enabled(const struct cpu *c, enum pauth_key key)
-{
-	return bit(c->sys[SYS_SCTLR_EL1], keys[key].enable);
-}
+static bool enabled(const struct cpu *c, enum pauth_key key) { return bit(c->sys[SYS_SCTLR_EL1], keys[key].enable); }
 
 /* TCR_EL1: TBI0/TBI1 at 37/38, TBID0/TBID1 (tags for data only) at 51/52. */
 static bool top_byte_ignored(const struct cpu *c, unsigned upper, bool data)
@@ -77,7 +79,7 @@ static uint64_t add_pac(const struct cpu *c, uint64_t ptr, uint64_t modifier, en
 	if (!enabled(c, key))
 		return ptr;
 	pac = hash(c, keys[key].lo, extend(ptr, top, bottom, upper), modifier);
-	if ((ptr & f) && (ptr & f) != f)        /* was no valid address: make sure that it never becomes one */
+	if ((ptr & f) && (ptr & f) != f) /* was no valid address: make sure that it never becomes one */
 		pac ^= UINT64_C(1) << (top - 1);
 	f &= ~(UINT64_C(1) << 55);
 	return (ptr & ~(f | UINT64_C(1) << 55)) | (uint64_t)upper << 55 | (pac & f);
@@ -96,7 +98,8 @@ uint64_t pauth_auth(const struct cpu *c, uint64_t ptr, uint64_t modifier, enum p
 {
 	bool data = keys[key].data;
 	unsigned upper = (unsigned)bit(ptr, 55), at = top_byte_ignored(c, upper, data) ? 53 : 61;
-	uint64_t original = strip(c, ptr, data), f = field(at == 53 ? 54 : 63, bottom_bit(c, upper)) & ~(UINT64_C(1) << 55);
+	uint64_t original = strip(c, ptr, data),
+		 f = field(at == 53 ? 54 : 63, bottom_bit(c, upper)) & ~(UINT64_C(1) << 55);
 
 	if (!enabled(c, key))
 		return ptr;
@@ -107,11 +110,11 @@ uint64_t pauth_auth(const struct cpu *c, uint64_t ptr, uint64_t modifier, enum p
 
 /* ---- Data processing: Rd is read and written; 31 as Rn is SP ---- */
 
-#define ON_RD(name, function, key, modifier)                                             \
-	enum exec name(struct cpu *c, const struct insn *i)                              \
-	{                                                                                \
-		c->x[i->rd] = function(c, c->x[i->rd], modifier, key);                   \
-		return EXEC_NEXT;                                                        \
+#define ON_RD(name, function, key, modifier)                           \
+	enum exec name(struct cpu *c, const struct insn *i)            \
+	{                                                              \
+		c->x[i->rd] = function(c, c->x[i->rd], modifier, key); \
+		return EXEC_NEXT;                                      \
 	}
 
 ON_RD(exec_pacia, add_pac, KEY_IA, c->x[i->rn])
@@ -151,13 +154,13 @@ enum exec exec_pacga(struct cpu *c, const struct insn *i)
 
 /* ---- Hints ---- */
 
-#define HINT(name, reg, value)                                                           \
-	enum exec name(struct cpu *c, const struct insn *i)                              \
-	{                                                                                \
-		(void)i;                                                                 \
-		if (c->soc->features >> FEAT_PAUTH & 1)                                  \
-			c->x[reg] = (value);                                             \
-		return EXEC_NEXT;                                                        \
+#define HINT(name, reg, value)                              \
+	enum exec name(struct cpu *c, const struct insn *i) \
+	{                                                   \
+		(void)i;                                    \
+		if (c->soc->features >> FEAT_PAUTH & 1)     \
+			c->x[reg] = (value);                \
+		return EXEC_NEXT;                           \
 	}
 
 HINT(exec_xpaclri, 30, strip(c, c->x[30], false))

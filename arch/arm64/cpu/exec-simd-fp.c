@@ -83,10 +83,7 @@ enum exec exec_fcvtn(struct cpu *c, const struct insn *i)
 	return narrow(c, i, i->a - 1, 16u >> i->a, FPCR_RMODE(c->fpcr));
 }
 
-enum exec exec_bfcvtn(struct cpu *c, const struct insn *i)
-{
-	return narrow(c, i, FP_B, 4, FPCR_RMODE(c->fpcr));
-}
+enum exec exec_bfcvtn(struct cpu *c, const struct insn *i) { return narrow(c, i, FP_B, 4, FPCR_RMODE(c->fpcr)); }
 
 enum exec exec_fcvtxn(struct cpu *c, const struct insn *i) { return narrow(c, i, FP_S, 2, FP_ODD); }
 enum exec exec_fcvtxn_scalar(struct cpu *c, const struct insn *i) { return narrow(c, i, FP_S, 1, FP_ODD); }
@@ -235,10 +232,7 @@ static enum exec fcmla(struct cpu *c, const struct insn *i, unsigned rot, int pa
 
 enum exec exec_fcmla(struct cpu *c, const struct insn *i) { return fcmla(c, i, (unsigned)i->imm, -1); }
 
-enum exec exec_fcmla_elem(struct cpu *c, const struct insn *i)
-{
-	return fcmla(c, i, i->imm & 3, (int)(i->imm >> 2));
-}
+enum exec exec_fcmla_elem(struct cpu *c, const struct insn *i) { return fcmla(c, i, i->imm & 3, (int)(i->imm >> 2)); }
 
 /* ---- BFloat16 ---- */
 

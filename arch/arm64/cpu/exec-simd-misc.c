@@ -22,8 +22,8 @@ LANES_IMM(exec_cmle0_vec, s, EL_CMLE0)
 LANES_IMM(exec_cmlt0_vec, s, EL_CMLT0)
 
 /* Leading zeroes, and leading copies of the sign bit, of a lane widened to 64 bits. */
-#define EL_CLZ(T, d, a, b, qc)   ((a) ? __builtin_clzll(a) - (64 - BITS_OF(T)) : BITS_OF(T))
-#define EL_CLS(T, d, a, b, qc)   (__builtin_clrsbll(a) - (64 - BITS_OF(T)))
+#define EL_CLZ(T, d, a, b, qc) ((a) ? __builtin_clzll(a) - (64 - BITS_OF(T)) : BITS_OF(T))
+#define EL_CLS(T, d, a, b, qc) (__builtin_clrsbll(a) - (64 - BITS_OF(T)))
 
 LANES_IMM(exec_clz_vec, u, EL_CLZ)
 LANES_IMM(exec_cls_vec, s, EL_CLS)
@@ -57,7 +57,7 @@ static inline uint64_t sat_usqadd(uint64_t d, int64_t a, int bits, bool *qc)
 	return sat_unsigned(r, bits, qc);
 }
 
-#define EL_SUQADD(T, d, a, b, qc) sat_suqadd(d, (uint64_t)(a) & UINT64_MAX >> (64 - BITS_OF(T)), BITS_OF(T), qc)
+#define EL_SUQADD(T, d, a, b, qc) sat_suqadd(d, (uint64_t)(a)&UINT64_MAX >> (64 - BITS_OF(T)), BITS_OF(T), qc)
 #define EL_USQADD(T, d, a, b, qc) sat_usqadd(d, sext(a, BITS_OF(T)), BITS_OF(T), qc)
 
 LANES_IMM_QC(exec_suqadd_vec, s, EL_SUQADD)
@@ -150,7 +150,7 @@ LANES_NARROW_IMM(exec_uqxtn_vec, u, EL_UQXTN)
 LANES_NARROW_IMM(exec_sqxtun_vec, s, EL_SQXTUN)
 
 /* T is the wide type. */
-#define EL_SHLL(T, d, a, b, qc)   (WRAP(a) << BITS_OF(T) / 2)
+#define EL_SHLL(T, d, a, b, qc) (WRAP(a) << BITS_OF(T) / 2)
 
 LANES_LONG_IMM(exec_shll_vec, u, EL_SHLL)
 

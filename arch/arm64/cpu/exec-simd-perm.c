@@ -43,10 +43,7 @@ enum exec exec_dup_elem(struct cpu *c, const struct insn *i)
 	return dup(c, i, lane_get(cpu_v(c, i->rn), i->a, (unsigned)i->imm));
 }
 
-enum exec exec_dup_gen(struct cpu *c, const struct insn *i)
-{
-	return dup(c, i, c->x[i->rn]);
-}
+enum exec exec_dup_gen(struct cpu *c, const struct insn *i) { return dup(c, i, c->x[i->rn]); }
 
 /* INS keeps the other lanes. ra: index in Rn. */
 enum exec exec_ins_elem(struct cpu *c, const struct insn *i)
@@ -82,22 +79,22 @@ enum exec exec_smov_w(struct cpu *c, const struct insn *i)
 /* ---- Permute ---- */
 
 /* UZP: the even (odd with @o) lanes of Rn:Rm. */
-#define UNZIP(field, count, o)                          \
-	for (unsigned k = 0; k < (count); k++)          \
-		r.field[k] = nm.field[2 * k + (o)]
+#define UNZIP(field, count, o)                 \
+	for (unsigned k = 0; k < (count); k++) \
+	r.field[k] = nm.field[2 * k + (o)]
 
-#define UZP(name, o)                                                    \
-	enum exec name(struct cpu *c, const struct insn *i)             \
-	{                                                               \
-		const union vpair nm = lanes_nm(c, i);                  \
-		union vreg r;                                           \
-		switch (i->a) {                                         \
-		case 0: UNZIP(b, 16, o); break;                         \
-		case 1: UNZIP(h, 8, o); break;                          \
-		case 2: UNZIP(s, 4, o); break;                          \
-		default: UNZIP(d, 2, o); break;                         \
-		}                                                       \
-		return lanes_done(c, i, r, false);                      \
+#define UZP(name, o)                                        \
+	enum exec name(struct cpu *c, const struct insn *i) \
+	{                                                   \
+		const union vpair nm = lanes_nm(c, i);      \
+		union vreg r;                               \
+		switch (i->a) {                             \
+		case 0: UNZIP(b, 16, o); break;             \
+		case 1: UNZIP(h, 8, o); break;              \
+		case 2: UNZIP(s, 4, o); break;              \
+		default: UNZIP(d, 2, o); break;             \
+		}                                           \
+		return lanes_done(c, i, r, false);          \
 	}
 
 UZP(exec_uzp1, 0)
@@ -133,7 +130,7 @@ static inline uint64_t interleave(uint32_t n, uint32_t m, unsigned log2_lane)
 {
 	uint64_t x = n, y = m;
 
-	for (unsigned k = 2; k-- > log2_lane; ) {
+	for (unsigned k = 2; k-- > log2_lane;) {
 		x = (x | x << (8u << k)) & even_lanes[k];
 		y = (y | y << (8u << k)) & even_lanes[k];
 	}
@@ -149,9 +146,10 @@ static inline enum exec zip(struct cpu *c, const struct insn *i, uint64_t n, uin
 		n >>= 32 * upper;
 		m >>= 32 * upper;
 	}
-	return lanes_done(c, i, (union vreg){ .d = {
-		interleave((uint32_t)n, (uint32_t)m, i->a),
-		interleave((uint32_t)(n >> 32), (uint32_t)(m >> 32), i->a) } }, false);
+	return lanes_done(c, i,
+			  (union vreg){ .d = { interleave((uint32_t)n, (uint32_t)m, i->a),
+					       interleave((uint32_t)(n >> 32), (uint32_t)(m >> 32), i->a) } },
+			  false);
 }
 
 enum exec exec_zip1(struct cpu *c, const struct insn *i)
@@ -193,12 +191,6 @@ static inline enum exec table_lookup(struct cpu *c, const struct insn *i, union 
 	return lanes_done(c, i, r, false);
 }
 
-enum exec exec_tbl(struct cpu *c, const struct insn *i)
-{
-	return table_lookup(c, i, (union vreg){ .d = { 0, 0 } });
-}
+enum exec exec_tbl(struct cpu *c, const struct insn *i) { return table_lookup(c, i, (union vreg){ .d = { 0, 0 } }); }
 
-enum exec exec_tbx(struct cpu *c, const struct insn *i)
-{
-	return table_lookup(c, i, *cpu_v(c, i->rd));
-}
+enum exec exec_tbx(struct cpu *c, const struct insn *i) { return table_lookup(c, i, *cpu_v(c, i->rd)); }

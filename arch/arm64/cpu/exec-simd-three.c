@@ -8,9 +8,9 @@
 /* ---- Three same ---- */
 
 /* Halving without a wider type: what is common to both, plus half of what differs. */
-#define EL_HADD(T, d, a, b, qc)   (((a) >> 1) + ((b) >> 1) + ((a) & (b) & 1))
-#define EL_RHADD(T, d, a, b, qc)  (((a) >> 1) + ((b) >> 1) + (((a) | (b)) & 1))
-#define EL_HSUB(T, d, a, b, qc)   (((a) >> 1) - ((b) >> 1) - (~(a) & (b) & 1))
+#define EL_HADD(T, d, a, b, qc)  (((a) >> 1) + ((b) >> 1) + ((a) & (b)&1))
+#define EL_RHADD(T, d, a, b, qc) (((a) >> 1) + ((b) >> 1) + (((a) | (b)) & 1))
+#define EL_HSUB(T, d, a, b, qc)  (((a) >> 1) - ((b) >> 1) - (~(a) & (b)&1))
 
 LANES_SAME(exec_shadd_vec, s, EL_HADD)
 LANES_SAME(exec_uhadd_vec, u, EL_HADD)
@@ -39,20 +39,20 @@ static inline uint64_t sat_uqsub(uint64_t a, uint64_t b, bool *qc)
 	return a - b;
 }
 
-#define EL_SQADD(T, d, a, b, qc)  sat_sqadd(a, b, BITS_OF(T), qc)
-#define EL_UQADD(T, d, a, b, qc)  sat_uqadd(a, b, BITS_OF(T), qc)
-#define EL_SQSUB(T, d, a, b, qc)  sat_sqsub(a, b, BITS_OF(T), qc)
-#define EL_UQSUB(T, d, a, b, qc)  sat_uqsub(a, b, qc)
+#define EL_SQADD(T, d, a, b, qc) sat_sqadd(a, b, BITS_OF(T), qc)
+#define EL_UQADD(T, d, a, b, qc) sat_uqadd(a, b, BITS_OF(T), qc)
+#define EL_SQSUB(T, d, a, b, qc) sat_sqsub(a, b, BITS_OF(T), qc)
+#define EL_UQSUB(T, d, a, b, qc) sat_uqsub(a, b, qc)
 
 LANES_SAME_QC(exec_sqadd_vec, s, EL_SQADD)
 LANES_SAME_QC(exec_uqadd_vec, u, EL_UQADD)
 LANES_SAME_QC(exec_sqsub_vec, s, EL_SQSUB)
 LANES_SAME_QC(exec_uqsub_vec, u, EL_UQSUB)
 
-#define EL_CMGT(T, d, a, b, qc)   (-(T)((a) > (b)))
-#define EL_CMGE(T, d, a, b, qc)   (-(T)((a) >= (b)))
-#define EL_CMEQ(T, d, a, b, qc)   (-(T)((a) == (b)))
-#define EL_CMTST(T, d, a, b, qc)  (-(T)(((a) & (b)) != 0))
+#define EL_CMGT(T, d, a, b, qc)  (-(T)((a) > (b)))
+#define EL_CMGE(T, d, a, b, qc)  (-(T)((a) >= (b)))
+#define EL_CMEQ(T, d, a, b, qc)  (-(T)((a) == (b)))
+#define EL_CMTST(T, d, a, b, qc) (-(T)(((a) & (b)) != 0))
 
 LANES_SAME(exec_cmgt_vec, s, EL_CMGT)
 LANES_SAME(exec_cmhi_vec, u, EL_CMGT)
@@ -62,14 +62,14 @@ LANES_SAME(exec_cmeq_vec, u, EL_CMEQ)
 LANES_SAME(exec_cmtst_vec, u, EL_CMTST)
 
 /* The count is the low byte of Rm's lane, signed. */
-#define EL_SSHL(T, d, a, b, qc)    shift_signed(a, (int8_t)(b), false)
-#define EL_USHL(T, d, a, b, qc)    shift_unsigned(a, (int8_t)(b), false)
-#define EL_SRSHL(T, d, a, b, qc)   shift_signed(a, (int8_t)(b), true)
-#define EL_URSHL(T, d, a, b, qc)   shift_unsigned(a, (int8_t)(b), true)
-#define EL_SQSHL(T, d, a, b, qc)   sat_shift_signed(a, (int8_t)(b), false, BITS_OF(T), qc)
-#define EL_UQSHL(T, d, a, b, qc)   sat_shift_unsigned(a, (int8_t)(b), false, BITS_OF(T), qc)
-#define EL_SQRSHL(T, d, a, b, qc)  sat_shift_signed(a, (int8_t)(b), true, BITS_OF(T), qc)
-#define EL_UQRSHL(T, d, a, b, qc)  sat_shift_unsigned(a, (int8_t)(b), true, BITS_OF(T), qc)
+#define EL_SSHL(T, d, a, b, qc)   shift_signed(a, (int8_t)(b), false)
+#define EL_USHL(T, d, a, b, qc)   shift_unsigned(a, (int8_t)(b), false)
+#define EL_SRSHL(T, d, a, b, qc)  shift_signed(a, (int8_t)(b), true)
+#define EL_URSHL(T, d, a, b, qc)  shift_unsigned(a, (int8_t)(b), true)
+#define EL_SQSHL(T, d, a, b, qc)  sat_shift_signed(a, (int8_t)(b), false, BITS_OF(T), qc)
+#define EL_UQSHL(T, d, a, b, qc)  sat_shift_unsigned(a, (int8_t)(b), false, BITS_OF(T), qc)
+#define EL_SQRSHL(T, d, a, b, qc) sat_shift_signed(a, (int8_t)(b), true, BITS_OF(T), qc)
+#define EL_UQRSHL(T, d, a, b, qc) sat_shift_unsigned(a, (int8_t)(b), true, BITS_OF(T), qc)
 
 LANES_SAME(exec_sshl_vec, s, EL_SSHL)
 LANES_SAME(exec_ushl_vec, u, EL_USHL)
@@ -106,15 +106,15 @@ LANES_PAIR(exec_sminp_vec, s, EL_MIN)
 LANES_PAIR(exec_uminp_vec, u, EL_MIN)
 
 /* Logical: lanes do not matter. */
-#define LOGICAL(name, expr)                                                                           \
-	enum exec name(struct cpu *c, const struct insn *i)                                           \
-	{                                                                                             \
-		const union vreg *n = cpu_v(c, i->rn), *m = cpu_v(c, i->rm), *d = cpu_v(c, i->rd);    \
-		union vreg r;                                                                         \
-		(void)d;                                                                              \
-		for (unsigned k = 0; k < 2; k++)                                                      \
-			r.d[k] = (expr);                                                              \
-		return lanes_done(c, i, r, false);                                                    \
+#define LOGICAL(name, expr)                                                                        \
+	enum exec name(struct cpu *c, const struct insn *i)                                        \
+	{                                                                                          \
+		const union vreg *n = cpu_v(c, i->rn), *m = cpu_v(c, i->rm), *d = cpu_v(c, i->rd); \
+		union vreg r;                                                                      \
+		(void)d;                                                                           \
+		for (unsigned k = 0; k < 2; k++)                                                   \
+			r.d[k] = (expr);                                                           \
+		return lanes_done(c, i, r, false);                                                 \
 	}
 
 LOGICAL(exec_and_vec, n->d[k] & m->d[k])
@@ -129,15 +129,15 @@ LOGICAL(exec_bif_vec, d->d[k] ^ ((d->d[k] ^ n->d[k]) & ~m->d[k]))
 /* ---- Three same extra: dot products and matrix multiplication ---- */
 
 /* Each 32-bit lane gains four byte products; Rm, or the group Rm.4B[index] for every lane. */
-#define DOT(name, nb, mb, m_of)                                                                       \
-	enum exec name(struct cpu *c, const struct insn *i)                                           \
-	{                                                                                             \
-		const union vreg n = *cpu_v(c, i->rn), m = m_of(c, i);                                \
-		union vreg r = *cpu_v(c, i->rd);                                                      \
-		for (unsigned k = 0; k < 4; k++)                                                      \
-			r.s[k] += (uint32_t)(n.nb[4 * k] * m.mb[4 * k] + n.nb[4 * k + 1] * m.mb[4 * k + 1] +\
-					     n.nb[4 * k + 2] * m.mb[4 * k + 2] + n.nb[4 * k + 3] * m.mb[4 * k + 3]);\
-		return lanes_done(c, i, r, false);                                                    \
+#define DOT(name, nb, mb, m_of)                                                                                      \
+	enum exec name(struct cpu *c, const struct insn *i)                                                          \
+	{                                                                                                            \
+		const union vreg n = *cpu_v(c, i->rn), m = m_of(c, i);                                               \
+		union vreg r = *cpu_v(c, i->rd);                                                                     \
+		for (unsigned k = 0; k < 4; k++)                                                                     \
+			r.s[k] += (uint32_t)(n.nb[4 * k] * m.mb[4 * k] + n.nb[4 * k + 1] * m.mb[4 * k + 1] +         \
+					     n.nb[4 * k + 2] * m.mb[4 * k + 2] + n.nb[4 * k + 3] * m.mb[4 * k + 3]); \
+		return lanes_done(c, i, r, false);                                                                   \
 	}
 
 DOT(exec_sdot_vec, sb, sb, lanes_m)
@@ -149,14 +149,14 @@ DOT(exec_usdot_elem, b, sb, lanes_m_elem)
 DOT(exec_sudot_elem, sb, b, lanes_m_elem)
 
 /* Rd (2x2 of 32 bits) += Rn (2x8 bytes) times the transpose of Rm (2x8 bytes). */
-#define MATRIX(name, nb, mb)                                                                          \
-	enum exec name(struct cpu *c, const struct insn *i)                                           \
-	{                                                                                             \
-		const union vreg n = *cpu_v(c, i->rn), m = *cpu_v(c, i->rm);                          \
-		union vreg r = *cpu_v(c, i->rd);                                                      \
-		for (unsigned k = 0; k < 32; k++)                                                     \
-			r.s[k / 8] += (uint32_t)(n.nb[k / 16 * 8 + k % 8] * m.mb[k % 16]);            \
-		return lanes_done(c, i, r, false);                                                    \
+#define MATRIX(name, nb, mb)                                                               \
+	enum exec name(struct cpu *c, const struct insn *i)                                \
+	{                                                                                  \
+		const union vreg n = *cpu_v(c, i->rn), m = *cpu_v(c, i->rm);               \
+		union vreg r = *cpu_v(c, i->rd);                                           \
+		for (unsigned k = 0; k < 32; k++)                                          \
+			r.s[k / 8] += (uint32_t)(n.nb[k / 16 * 8 + k % 8] * m.mb[k % 16]); \
+		return lanes_done(c, i, r, false);                                         \
 	}
 
 MATRIX(exec_smmla_vec, sb, sb)
@@ -189,10 +189,10 @@ LANES_LONG(exec_sqdmlsl_vec, s, EL_SQDMLSL)
 LANES_LONG(exec_pmull_vec, u, EL_PMUL)
 
 /* T is the narrow type: the upper half of the wide sum, rounded or not. */
-#define EL_ADDHN(T, d, a, b, qc)   ((WRAP(a) + WRAP(b)) >> BITS_OF(T))
-#define EL_SUBHN(T, d, a, b, qc)   ((WRAP(a) - WRAP(b)) >> BITS_OF(T))
-#define EL_RADDHN(T, d, a, b, qc)  ((WRAP(a) + WRAP(b) + (UINT64_C(1) << (BITS_OF(T) - 1))) >> BITS_OF(T))
-#define EL_RSUBHN(T, d, a, b, qc)  ((WRAP(a) - WRAP(b) + (UINT64_C(1) << (BITS_OF(T) - 1))) >> BITS_OF(T))
+#define EL_ADDHN(T, d, a, b, qc)  ((WRAP(a) + WRAP(b)) >> BITS_OF(T))
+#define EL_SUBHN(T, d, a, b, qc)  ((WRAP(a) - WRAP(b)) >> BITS_OF(T))
+#define EL_RADDHN(T, d, a, b, qc) ((WRAP(a) + WRAP(b) + (UINT64_C(1) << (BITS_OF(T) - 1))) >> BITS_OF(T))
+#define EL_RSUBHN(T, d, a, b, qc) ((WRAP(a) - WRAP(b) + (UINT64_C(1) << (BITS_OF(T) - 1))) >> BITS_OF(T))
 
 LANES_NARROW(exec_addhn_vec, u, EL_ADDHN)
 LANES_NARROW(exec_subhn_vec, u, EL_SUBHN)

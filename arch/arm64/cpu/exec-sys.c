@@ -10,9 +10,9 @@
 #define EC_SYS64 0x18
 #define EC_BRK64 0x3c
 
-#define SCTLR_UMA   (UINT64_C(1) << 9)
-#define SCTLR_NTWI  (UINT64_C(1) << 16)
-#define SCTLR_NTWE  (UINT64_C(1) << 18)
+#define SCTLR_UMA  (UINT64_C(1) << 9)
+#define SCTLR_NTWI (UINT64_C(1) << 16)
+#define SCTLR_NTWE (UINT64_C(1) << 18)
 
 /* ---- Exceptions ---- */
 
@@ -152,8 +152,9 @@ static bool daif_allowed(const struct cpu *c) { return c->el != 0 || (c->sys[SYS
 
 static enum exec trap_daif(struct cpu *c, const struct insn *i)
 {
-	return exc_sync(c, EC_SYS64, (uint32_t)(bits(i->word, 7, 5) << 17 | bits(i->word, 18, 16) << 14 |
-						bits(i->word, 15, 12) << 10 | UINT32_C(31) << 5 | bits(i->word, 11, 8) << 1));
+	return exc_sync(c, EC_SYS64,
+			(uint32_t)(bits(i->word, 7, 5) << 17 | bits(i->word, 18, 16) << 14 |
+				   bits(i->word, 15, 12) << 10 | UINT32_C(31) << 5 | bits(i->word, 11, 8) << 1));
 }
 
 enum exec exec_msr_daifset(struct cpu *c, const struct insn *i)

@@ -21,12 +21,26 @@
 
 #include "mmu.h"
 
-enum { DFSC_ADDRESS_SIZE = 0x00, DFSC_TRANSLATION = 0x04, DFSC_ACCESS_FLAG = 0x08, DFSC_PERMISSION = 0x0c,
-       DFSC_EXTERNAL = 0x10, DFSC_EXTERNAL_WALK = 0x14, DFSC_ALIGNMENT = 0x21, DFSC_ATOMIC = 0x35 };
+enum {
+	DFSC_ADDRESS_SIZE = 0x00,
+	DFSC_TRANSLATION = 0x04,
+	DFSC_ACCESS_FLAG = 0x08,
+	DFSC_PERMISSION = 0x0c,
+	DFSC_EXTERNAL = 0x10,
+	DFSC_EXTERNAL_WALK = 0x14,
+	DFSC_ALIGNMENT = 0x21,
+	DFSC_ATOMIC = 0x35
+};
 #define FAULT(kind, level) ((kind) + (level) + FAULTED)
-#define FAULTED 0x80    /* so that address size fault at level 0 is not "no fault" */
+#define FAULTED            0x80 /* so that address size fault at level 0 is not "no fault" */
 
-enum { EC_FETCH_LOWER = 0x20, EC_FETCH_SAME = 0x21, EC_PC_ALIGNMENT = 0x22, EC_DATA_LOWER = 0x24, EC_DATA_SAME = 0x25 };
+enum {
+	EC_FETCH_LOWER = 0x20,
+	EC_FETCH_SAME = 0x21,
+	EC_PC_ALIGNMENT = 0x22,
+	EC_DATA_LOWER = 0x24,
+	EC_DATA_SAME = 0x25
+};
 
 #define PAGE_MASK UINT64_C(4095)
 
@@ -91,10 +105,7 @@ static unsigned granule_shift(uint64_t tcr, bool high)
 	return high ? tg1[bits(tcr, 31, 30)] : tg0[bits(tcr, 15, 14)];
 }
 
-static unsigned clamp(unsigned v, unsigned lo, unsigned hi)
-{
-	return v < lo ? lo : v > hi ? hi : v;
-}
+static unsigned clamp(unsigned v, unsigned lo, unsigned hi) { return v < lo ? lo : v > hi ? hi : v; }
 
 /* False: no table covers the address. */
 static bool walk_setup(const struct cpu *c, uint64_t va, unsigned el, struct walk *w)
@@ -126,13 +137,12 @@ static unsigned leaf_perm(uint64_t ap, bool uxn, bool pxn, bool wxn)
 	bool w0 = user && !ro, w1 = !ro;
 	bool x0 = !uxn && !(wxn && w0), x1 = !pxn && !w0 && !(wxn && w1);
 
-	return (user ? PERM_R0 : 0) | (w0 ? PERM_W0 : 0) | (x0 ? PERM_X0 : 0) |
-	       PERM_R1 | (w1 ? PERM_W1 : 0) | (x1 ? PERM_X1 : 0);
+	return (user ? PERM_R0 : 0) | (w0 ? PERM_W0 : 0) | (x0 ? PERM_X0 : 0) | PERM_R1 | (w1 ? PERM_W1 : 0) |
+	       (x1 ? PERM_X1 : 0);
 }
 
 /* A descriptor is written by other vCPUs and read here: one aligned 8-byte load. */
-__attribute__((no_sanitize("thread")))
-static bool read_descriptor(struct cpu *c, uint64_t pa, uint64_t *d)
+__attribute__((no_sanitize("thread"))) static bool read_descriptor(struct cpu *c, uint64_t pa, uint64_t *d)
 {
 	const volatile uint64_t *p = mem_ptr(c->soc->env.mem, gpa(pa), 8);
 
@@ -254,8 +264,12 @@ static unsigned translate_flat(const struct cpu *c, uint64_t va, struct xlat *x)
 {
 	if (va >> pa_bits((unsigned)bits(c->soc->sys[SYS_ID_AA64MMFR0_EL1], 3, 0)))
 		return FAULT(DFSC_ADDRESS_SIZE, 0);
-	*x = (struct xlat){ .va = va & ~PAGE_MASK, .pa = va & ~PAGE_MASK, .shift = 12, .perm = 0x3f,
-			    .attr = ATTR_DEVICE | ATTR_GLOBAL | ATTR_FLAT, .sh = 2 };
+	*x = (struct xlat){ .va = va & ~PAGE_MASK,
+			    .pa = va & ~PAGE_MASK,
+			    .shift = 12,
+			    .perm = 0x3f,
+			    .attr = ATTR_DEVICE | ATTR_GLOBAL | ATTR_FLAT,
+			    .sh = 2 };
 	return 0;
 }
 
@@ -292,10 +306,7 @@ unsigned mmu_translate(struct cpu *c, uint64_t va, unsigned el, bool pan, enum a
 
 /* ---- First-level TLB ---- */
 
-static void slot_clear(struct mmu_ctx *m, unsigned k)
-{
-	m->r[k].tag = m->w[k].tag = TLB_EMPTY_TAG(k);
-}
+static void slot_clear(struct mmu_ctx *m, unsigned k) { m->r[k].tag = m->w[k].tag = TLB_EMPTY_TAG(k); }
 
 static void jc_flush(struct mmu_ctx *m)
 {
@@ -412,10 +423,7 @@ void mmu_purge_user(struct cpu *c)
 	m->user_n = 0;
 }
 
-void mmu_el_changed(struct cpu *c)
-{
-	c->ctx = c->el ? &c->ctxs[0] : c->ctx_el0;
-}
+void mmu_el_changed(struct cpu *c) { c->ctx = c->el ? &c->ctxs[0] : c->ctx_el0; }
 
 void mmu_flush_jump_caches(struct cpu *c)
 {
@@ -424,10 +432,7 @@ void mmu_flush_jump_caches(struct cpu *c)
 			jc_flush(&c->ctxs[k]);
 }
 
-uint16_t mmu_asid_mask(const struct cpu *c)
-{
-	return c->sys[SYS_TCR_EL1] & TCR_AS ? 0xffff : 0xff;
-}
+uint16_t mmu_asid_mask(const struct cpu *c) { return c->sys[SYS_TCR_EL1] & TCR_AS ? 0xffff : 0xff; }
 
 static uint16_t current_asid(const struct cpu *c)
 {
@@ -500,10 +505,7 @@ void mmu_inv_all(struct cpu *c)
 	m->shifts = 0;
 }
 
-void mmu_flush_all(struct cpu *c)
-{
-	mmu_inv_all(c);
-}
+void mmu_flush_all(struct cpu *c) { mmu_inv_all(c); }
 
 void mmu_inv_asid(struct cpu *c, uint16_t asid)
 {
@@ -530,7 +532,7 @@ static void jc_purge_page(struct mmu_ctx *m, uint64_t va)
 
 	if (!(*code >> (va >> 12 & 63) & 1))
 		return;
-	for (unsigned k = 0; k < 1024; k++)     /* a page's instructions share half of the jump cache */
+	for (unsigned k = 0; k < 1024; k++) /* a page's instructions share half of the jump cache */
 		if (e[k].va >> 12 == va >> 12)
 			e[k].va = JC_EMPTY;
 }
@@ -581,14 +583,14 @@ typedef uint64_t __attribute__((aligned(1), may_alias)) u64_any;
  * In elements, because an aligned element is single-copy atomic to whoever else
  * looks; 16-byte elements are two of 8 (no FEAT_LSE2).
  */
-#define DEFINE_COPY(bits, type)                                                              \
-	__attribute__((no_sanitize("thread", "alignment")))                                  \
-	static void copy##bits(volatile void *dst, const volatile void *src, unsigned bytes) \
-	{                                                                                    \
-		volatile type *d = dst;                                                      \
-		const volatile type *s = src;                                                \
-		for (unsigned k = 0; k < bytes / sizeof(type); k++)                          \
-			d[k] = s[k];                                                         \
+#define DEFINE_COPY(bits, type)                                                     \
+	__attribute__((no_sanitize("thread", "alignment"))) static void copy##bits( \
+		volatile void *dst, const volatile void *src, unsigned bytes)       \
+	{                                                                           \
+		volatile type *d = dst;                                             \
+		const volatile type *s = src;                                       \
+		for (unsigned k = 0; k < bytes / sizeof(type); k++)                 \
+			d[k] = s[k];                                                \
 	}
 DEFINE_COPY(8, uint8_t)
 DEFINE_COPY(16, u16_any)
@@ -617,7 +619,8 @@ static bool bus_error(struct cpu *c, uint64_t va, uint64_t pa, unsigned size, bo
 	return abort_at(c, va, DFSC_EXTERNAL, write);
 }
 
-static bool bus_units(struct cpu *c, uint64_t va, uint64_t pa, uint8_t *buf, unsigned bytes, unsigned unit, bool write)
+static bool bus_units(struct cpu *c, uint64_t va, uint64_t pa, uint8_t *buf, unsigned bytes, unsigned unit,
+		      bool write)
 {
 	enum bus_result r = BUS_OK;
 	unsigned n = unit > 8 ? 8 : unit;
@@ -644,7 +647,7 @@ static bool bus_units(struct cpu *c, uint64_t va, uint64_t pa, uint8_t *buf, uns
 struct part {
 	uint64_t va, pa;
 	unsigned bytes;
-	uint8_t *host;          /* NULL: on the bus */
+	uint8_t *host; /* NULL: on the bus */
 };
 
 static bool part_open(struct cpu *c, uint64_t va, unsigned bytes, unsigned unit, unsigned flags, bool write,
@@ -691,7 +694,8 @@ static bool access_slow(struct cpu *c, uint64_t va, uint8_t *buf, unsigned bytes
 		return abort_at(c, va, DFSC_ALIGNMENT, write);
 	if (first >= bytes)
 		return part_open(c, va, bytes, unit, flags, write, &p[0]) && part_copy(c, &p[0], buf, unit, write);
-	/* Both pages are checked before a byte moves. Memory goes first: a device may take its time, and pointers age. */
+	/* Both pages are checked before a byte moves. Memory goes first: a device may take its time, and pointers
+	 * age. */
 	if (!part_open(c, va, first, unit, flags, write, &p[0]) ||
 	    !part_open(c, va + first, bytes - first, va & (unit - 1) ? 1 : unit, flags, write, &p[1]))
 		return false;

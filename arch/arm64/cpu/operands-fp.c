@@ -95,16 +95,10 @@ bool opnd_vfp(uint32_t w, struct insn *i)
 	return bit(w, 28) ? one_lane(i, f) : vector(w, i, f);
 }
 
-bool opnd_vfp_h(uint32_t w, struct insn *i)
-{
-	return bit(w, 28) ? one_lane(i, FP_H) : vector(w, i, FP_H);
-}
+bool opnd_vfp_h(uint32_t w, struct insn *i) { return bit(w, 28) ? one_lane(i, FP_H) : vector(w, i, FP_H); }
 
 /* Scalar pairwise: two lanes in, so bit 28 does not matter. */
-bool opnd_fp_pair(uint32_t w, struct insn *i)
-{
-	return one_lane(i, bit(w, 29) ? FP_S + (unsigned)bit(w, 22) : FP_H);
-}
+bool opnd_fp_pair(uint32_t w, struct insn *i) { return one_lane(i, bit(w, 29) ? FP_S + (unsigned)bit(w, 22) : FP_H); }
 
 /* Size in 23:22; imm: the element's index. rm is narrower where the index needs its bit. */
 bool opnd_vfp_elem(uint32_t w, struct insn *i)
@@ -127,8 +121,7 @@ bool opnd_vfp_elem(uint32_t w, struct insn *i)
 		if (l)
 			return false;
 		break;
-	default:
-		return false;
+	default: return false;
 	}
 	return bit(w, 28) ? one_lane(i, f) : vector(w, i, f);
 }
@@ -228,15 +221,15 @@ bool opnd_modimm(uint32_t w, struct insn *i)
 	uint64_t imm8 = bits(w, 18, 16) << 5 | bits(w, 9, 5), v;
 	bool op = bit(w, 29);
 
-	if (cmode < 8) {                        /* 32-bit lanes, byte cmode<2:1> */
+	if (cmode < 8) { /* 32-bit lanes, byte cmode<2:1> */
 		v = copies(imm8 << (cmode >> 1) * 8, 32);
-	} else if (cmode < 12) {                /* 16-bit lanes */
+	} else if (cmode < 12) { /* 16-bit lanes */
 		v = copies(imm8 << (cmode >> 1 & 1) * 8, 16);
-	} else if (cmode < 14) {                /* 32-bit lanes, ones shifted in */
+	} else if (cmode < 14) { /* 32-bit lanes, ones shifted in */
 		v = copies(cmode & 1 ? imm8 << 16 | 0xffff : imm8 << 8 | 0xff, 32);
 	} else if (cmode == 14 && !op) {
 		v = copies(imm8, 8);
-	} else if (cmode == 14) {               /* each bit a byte */
+	} else if (cmode == 14) { /* each bit a byte */
 		v = 0;
 		for (unsigned k = 0; k < 8; k++)
 			v |= (imm8 >> k & 1) * (UINT64_C(0xff) << 8 * k);

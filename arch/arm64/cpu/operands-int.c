@@ -52,10 +52,26 @@ bool opnd_logical_imm_w(uint32_t w, struct insn *i)
 static uint64_t wide(uint32_t w) { return bits(w, 20, 5) << 16 * bits(w, 22, 21); }
 
 /* imm: the value that goes into Rd. */
-bool opnd_movz_w(uint32_t w, struct insn *i) { i->imm = (int64_t)wide(w); return true; }
-bool opnd_movz_x(uint32_t w, struct insn *i) { i->imm = (int64_t)wide(w); return true; }
-bool opnd_movn_w(uint32_t w, struct insn *i) { i->imm = (uint32_t)~wide(w); return true; }
-bool opnd_movn_x(uint32_t w, struct insn *i) { i->imm = (int64_t)~wide(w); return true; }
+bool opnd_movz_w(uint32_t w, struct insn *i)
+{
+	i->imm = (int64_t)wide(w);
+	return true;
+}
+bool opnd_movz_x(uint32_t w, struct insn *i)
+{
+	i->imm = (int64_t)wide(w);
+	return true;
+}
+bool opnd_movn_w(uint32_t w, struct insn *i)
+{
+	i->imm = (uint32_t)~wide(w);
+	return true;
+}
+bool opnd_movn_x(uint32_t w, struct insn *i)
+{
+	i->imm = (int64_t)~wide(w);
+	return true;
+}
 
 /* imm: the 16 bits in place; a: their position. */
 bool opnd_movk(uint32_t w, struct insn *i)
@@ -112,8 +128,16 @@ bool opnd_adrp(uint32_t w, struct insn *i)
 
 /* ---- Branches and system: imm is the offset in bytes from the branch itself ---- */
 
-bool opnd_imm26(uint32_t w, struct insn *i) { i->imm = 4 * sext(bits(w, 25, 0), 26); return true; }
-bool opnd_imm19(uint32_t w, struct insn *i) { i->imm = 4 * sext(bits(w, 23, 5), 19); return true; }
+bool opnd_imm26(uint32_t w, struct insn *i)
+{
+	i->imm = 4 * sext(bits(w, 25, 0), 26);
+	return true;
+}
+bool opnd_imm19(uint32_t w, struct insn *i)
+{
+	i->imm = 4 * sext(bits(w, 23, 5), 19);
+	return true;
+}
 
 /* a: the condition. */
 bool opnd_bcond(uint32_t w, struct insn *i)
@@ -130,14 +154,30 @@ bool opnd_tbz(uint32_t w, struct insn *i)
 	return true;
 }
 
-bool opnd_imm16(uint32_t w, struct insn *i) { i->imm = (int64_t)bits(w, 20, 5); return true; }
+bool opnd_imm16(uint32_t w, struct insn *i)
+{
+	i->imm = (int64_t)bits(w, 20, 5);
+	return true;
+}
 
 /* imm: the 4 bits an MSR (immediate) gives. */
-bool opnd_pstate_imm(uint32_t w, struct insn *i) { i->imm = (int64_t)bits(w, 11, 8); return true; }
+bool opnd_pstate_imm(uint32_t w, struct insn *i)
+{
+	i->imm = (int64_t)bits(w, 11, 8);
+	return true;
+}
 
 /* rm: the modifier, where 31 is SP: of BRAA and friends in the Rd field, of PACGA in Rm. */
-bool opnd_pauth_modifier(uint32_t w, struct insn *i) { i->rm = w & 31; return true; }
-bool opnd_pacga(uint32_t w, struct insn *i) { i->rm = (uint8_t)bits(w, 20, 16); return true; }
+bool opnd_pauth_modifier(uint32_t w, struct insn *i)
+{
+	i->rm = w & 31;
+	return true;
+}
+bool opnd_pacga(uint32_t w, struct insn *i)
+{
+	i->rm = (uint8_t)bits(w, 20, 16);
+	return true;
+}
 
 /* ---- Data processing, register ---- */
 
@@ -149,10 +189,7 @@ bool opnd_shifted(uint32_t w, struct insn *i)
 	return true;
 }
 
-bool opnd_shifted_no_ror(uint32_t w, struct insn *i)
-{
-	return opnd_shifted(w, i) && i->b != 3;
-}
+bool opnd_shifted_no_ror(uint32_t w, struct insn *i) { return opnd_shifted(w, i) && i->b != 3; }
 
 /* imm: mask of the bits taken from Rm; b: 1 when the topmost of them is a sign; a: left shift after that. */
 bool opnd_extended(uint32_t w, struct insn *i)

@@ -5,10 +5,7 @@
 #include "insn.h"
 
 /* log2 of the bytes of one register access: size<1:0>, and for SIMD&FP opc<1> makes it 16 bytes. */
-static unsigned ldst_scale(uint32_t w)
-{
-	return bit(w, 26) && bit(w, 23) ? 4 : (unsigned)bits(w, 31, 30);
-}
+static unsigned ldst_scale(uint32_t w) { return bit(w, 26) && bit(w, 23) ? 4 : (unsigned)bits(w, 31, 30); }
 
 /* imm: byte offset. */
 bool opnd_ldst_uimm(uint32_t w, struct insn *i)
@@ -72,11 +69,11 @@ bool opnd_casp(uint32_t w, struct insn *i)
 /* ---- Structures: a: registers; b: log2 of the bytes of an element ---- */
 
 /* Opcodes of multiple structures: registers, and elements of one structure. */
-static const struct { uint8_t regs, selem; } v_multi[16] = {
-	[0x0] = { 4, 4 }, [0x2] = { 4, 1 },
-	[0x4] = { 3, 3 }, [0x6] = { 3, 1 },
-	[0x7] = { 1, 1 },
-	[0x8] = { 2, 2 }, [0xa] = { 2, 1 },
+static const struct {
+	uint8_t regs, selem;
+} v_multi[16] = {
+	[0x0] = { 4, 4 }, [0x2] = { 4, 1 }, [0x4] = { 3, 3 }, [0x6] = { 3, 1 },
+	[0x7] = { 1, 1 }, [0x8] = { 2, 2 }, [0xa] = { 2, 1 },
 };
 
 bool opnd_v_multi(uint32_t w, struct insn *i)

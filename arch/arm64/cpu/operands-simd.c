@@ -28,10 +28,7 @@ bool opnd_vec(uint32_t w, struct insn *i)
 	return (size_of(w) != 3 || q_of(w)) && lanes(i, size_of(w), 3 + q_of(w));
 }
 
-bool opnd_vec_bhs(uint32_t w, struct insn *i)
-{
-	return size_of(w) != 3 && lanes(i, size_of(w), 3 + q_of(w));
-}
+bool opnd_vec_bhs(uint32_t w, struct insn *i) { return size_of(w) != 3 && lanes(i, size_of(w), 3 + q_of(w)); }
 
 bool opnd_vec_hs(uint32_t w, struct insn *i)
 {
@@ -39,20 +36,11 @@ bool opnd_vec_hs(uint32_t w, struct insn *i)
 }
 
 /* Bytes, whatever the size field (part of the opcode) says. */
-bool opnd_vec_b(uint32_t w, struct insn *i)
-{
-	return lanes(i, 0, 3 + q_of(w));
-}
+bool opnd_vec_b(uint32_t w, struct insn *i) { return lanes(i, 0, 3 + q_of(w)); }
 
-bool opnd_sca(uint32_t w, struct insn *i)
-{
-	return lanes(i, size_of(w), size_of(w));
-}
+bool opnd_sca(uint32_t w, struct insn *i) { return lanes(i, size_of(w), size_of(w)); }
 
-bool opnd_sca_hs(uint32_t w, struct insn *i)
-{
-	return size_of(w) != 0 && size_of(w) != 3 && opnd_sca(w, i);
-}
+bool opnd_sca_hs(uint32_t w, struct insn *i) { return size_of(w) != 0 && size_of(w) != 3 && opnd_sca(w, i); }
 
 bool opnd_sca_d(uint32_t w, struct insn *i)
 {
@@ -77,46 +65,25 @@ static bool half(uint32_t w, struct insn *i)
 	return true;
 }
 
-bool opnd_half(uint32_t w, struct insn *i)
-{
-	return half(w, i);
-}
+bool opnd_half(uint32_t w, struct insn *i) { return half(w, i); }
 
-bool opnd_long(uint32_t w, struct insn *i)
-{
-	return size_of(w) != 3 && lanes(i, size_of(w), 4) && half(w, i);
-}
+bool opnd_long(uint32_t w, struct insn *i) { return size_of(w) != 3 && lanes(i, size_of(w), 4) && half(w, i); }
 
-bool opnd_long_hs(uint32_t w, struct insn *i)
-{
-	return size_of(w) != 0 && opnd_long(w, i);
-}
+bool opnd_long_hs(uint32_t w, struct insn *i) { return size_of(w) != 0 && opnd_long(w, i); }
 
 bool opnd_long_sca(uint32_t w, struct insn *i)
 {
 	return size_of(w) != 0 && size_of(w) != 3 && lanes(i, size_of(w), size_of(w) + 1);
 }
 
-bool opnd_narrow(uint32_t w, struct insn *i)
-{
-	return size_of(w) != 3 && lanes(i, size_of(w), 3) && half(w, i);
-}
+bool opnd_narrow(uint32_t w, struct insn *i) { return size_of(w) != 3 && lanes(i, size_of(w), 3) && half(w, i); }
 
-bool opnd_narrow_sca(uint32_t w, struct insn *i)
-{
-	return size_of(w) != 3 && opnd_sca(w, i);
-}
+bool opnd_narrow_sca(uint32_t w, struct insn *i) { return size_of(w) != 3 && opnd_sca(w, i); }
 
-bool opnd_pair_long(uint32_t w, struct insn *i)
-{
-	return opnd_vec_bhs(w, i);
-}
+bool opnd_pair_long(uint32_t w, struct insn *i) { return opnd_vec_bhs(w, i); }
 
 /* Needs at least four lanes. */
-bool opnd_across(uint32_t w, struct insn *i)
-{
-	return (size_of(w) != 2 || q_of(w)) && opnd_vec_bhs(w, i);
-}
+bool opnd_across(uint32_t w, struct insn *i) { return (size_of(w) != 2 || q_of(w)) && opnd_vec_bhs(w, i); }
 
 /* ---- By element: 16-bit lanes are Vm<3:0>[H:L:M], 32-bit ones Vm[H:L] ---- */
 
@@ -131,25 +98,13 @@ static bool index_of(uint32_t w, struct insn *i)
 	return size_of(w) == 2;
 }
 
-bool opnd_elem(uint32_t w, struct insn *i)
-{
-	return index_of(w, i) && opnd_vec(w, i);
-}
+bool opnd_elem(uint32_t w, struct insn *i) { return index_of(w, i) && opnd_vec(w, i); }
 
-bool opnd_elem_sca(uint32_t w, struct insn *i)
-{
-	return index_of(w, i) && opnd_sca(w, i);
-}
+bool opnd_elem_sca(uint32_t w, struct insn *i) { return index_of(w, i) && opnd_sca(w, i); }
 
-bool opnd_elem_long(uint32_t w, struct insn *i)
-{
-	return index_of(w, i) && opnd_long(w, i);
-}
+bool opnd_elem_long(uint32_t w, struct insn *i) { return index_of(w, i) && opnd_long(w, i); }
 
-bool opnd_elem_long_sca(uint32_t w, struct insn *i)
-{
-	return index_of(w, i) && opnd_long_sca(w, i);
-}
+bool opnd_elem_long_sca(uint32_t w, struct insn *i) { return index_of(w, i) && opnd_long_sca(w, i); }
 
 /* Groups of four bytes; the size field is part of the opcode. */
 bool opnd_elem_dot(uint32_t w, struct insn *i)
@@ -160,10 +115,7 @@ bool opnd_elem_dot(uint32_t w, struct insn *i)
 
 /* ---- Shift by immediate: the highest one of immh (never 0 here) is the lane size, the rest counts ---- */
 
-static unsigned shift_lane(uint32_t w)
-{
-	return 31u - (unsigned)__builtin_clz((uint32_t)bits(w, 22, 19) | 1);
-}
+static unsigned shift_lane(uint32_t w) { return 31u - (unsigned)__builtin_clz((uint32_t)bits(w, 22, 19) | 1); }
 
 static bool right(uint32_t w, struct insn *i)
 {
@@ -182,30 +134,15 @@ static bool shift_vec(uint32_t w, struct insn *i)
 	return (shift_lane(w) != 3 || q_of(w)) && lanes(i, shift_lane(w), 3 + q_of(w));
 }
 
-bool opnd_shr(uint32_t w, struct insn *i)
-{
-	return right(w, i) && shift_vec(w, i);
-}
+bool opnd_shr(uint32_t w, struct insn *i) { return right(w, i) && shift_vec(w, i); }
 
-bool opnd_shl(uint32_t w, struct insn *i)
-{
-	return left(w, i) && shift_vec(w, i);
-}
+bool opnd_shl(uint32_t w, struct insn *i) { return left(w, i) && shift_vec(w, i); }
 
-bool opnd_shr_sca(uint32_t w, struct insn *i)
-{
-	return shift_lane(w) == 3 && right(w, i) && lanes(i, 3, 3);
-}
+bool opnd_shr_sca(uint32_t w, struct insn *i) { return shift_lane(w) == 3 && right(w, i) && lanes(i, 3, 3); }
 
-bool opnd_shl_sca_d(uint32_t w, struct insn *i)
-{
-	return shift_lane(w) == 3 && left(w, i) && lanes(i, 3, 3);
-}
+bool opnd_shl_sca_d(uint32_t w, struct insn *i) { return shift_lane(w) == 3 && left(w, i) && lanes(i, 3, 3); }
 
-bool opnd_shl_sca(uint32_t w, struct insn *i)
-{
-	return left(w, i) && lanes(i, shift_lane(w), shift_lane(w));
-}
+bool opnd_shl_sca(uint32_t w, struct insn *i) { return left(w, i) && lanes(i, shift_lane(w), shift_lane(w)); }
 
 bool opnd_shrn(uint32_t w, struct insn *i)
 {
@@ -235,15 +172,9 @@ static bool copy(uint32_t w, struct insn *i)
 	return lanes(i, lane, 3 + q_of(w));
 }
 
-bool opnd_copy(uint32_t w, struct insn *i)
-{
-	return copy(w, i) && (i->a != 3 || q_of(w));
-}
+bool opnd_copy(uint32_t w, struct insn *i) { return copy(w, i) && (i->a != 3 || q_of(w)); }
 
-bool opnd_copy_sca(uint32_t w, struct insn *i)
-{
-	return copy(w, i) && lanes(i, i->a, i->a);
-}
+bool opnd_copy_sca(uint32_t w, struct insn *i) { return copy(w, i) && lanes(i, i->a, i->a); }
 
 /* imm: index in Rd; ra: in Rn. */
 bool opnd_ins(uint32_t w, struct insn *i)
@@ -255,16 +186,10 @@ bool opnd_ins(uint32_t w, struct insn *i)
 }
 
 /* To W: bytes and halves; to X: words too. */
-bool opnd_smov(uint32_t w, struct insn *i)
-{
-	return copy(w, i) && i->a < 2 + q_of(w);
-}
+bool opnd_smov(uint32_t w, struct insn *i) { return copy(w, i) && i->a < 2 + q_of(w); }
 
 /* To W: what fits; to X: only a whole one. */
-bool opnd_umov(uint32_t w, struct insn *i)
-{
-	return copy(w, i) && (i->a == 3) == q_of(w);
-}
+bool opnd_umov(uint32_t w, struct insn *i) { return copy(w, i) && (i->a == 3) == q_of(w); }
 
 /* ---- Extract, table lookup, XAR ---- */
 

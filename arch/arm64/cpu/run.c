@@ -33,29 +33,29 @@ enum {
 
 enum { EC_ILLEGAL_STATE = 0x0e, EC_BTI = 0x0d, EC_STEP_LOWER = 0x32, EC_STEP_SAME = 0x33 };
 
-#define SCTLR_BT0 (UINT64_C(1) << 35)
-#define SCTLR_BT1 (UINT64_C(1) << 36)
-#define MDSCR_SS  (UINT64_C(1) << 0)
-#define MDSCR_KDE (UINT64_C(1) << 13)
+#define SCTLR_BT0  (UINT64_C(1) << 35)
+#define SCTLR_BT1  (UINT64_C(1) << 36)
+#define MDSCR_SS   (UINT64_C(1) << 0)
+#define MDSCR_KDE  (UINT64_C(1) << 13)
 #define OSLSR_OSLK (UINT64_C(1) << 1)
 
 struct block {
 	uint64_t pa;
-	struct block *next, *next_in_page;      /* in hash, in pages */
+	struct block *next, *next_in_page; /* in hash, in pages */
 	bool fp_trapped;
-	struct insn insn[];                     /* the last one is exec_block_end */
+	struct insn insn[]; /* the last one is exec_block_end */
 };
 
 struct run_cache {
 	struct block *hash[HASH_SIZE], *pages[PAGE_HASH_SIZE];
 	uint8_t *chunks[CHUNKS];
-	unsigned chunk;                         /* the one being filled */
+	unsigned chunk; /* the one being filled */
 	size_t used;
 	/* Sleeping; with cpu->sleep_lock held except where atomic. */
 	_Atomic bool sleeping;
-	bool on_valid;                          /* CPU_ON has said where to start */
+	bool on_valid; /* CPU_ON has said where to start */
 	uint64_t on_entry, on_context;
-	uint64_t wfe_icount;                    /* of the last WFE that waited */
+	uint64_t wfe_icount; /* of the last WFE that waited */
 	unsigned wfe_streak;
 };
 
@@ -144,8 +144,8 @@ static bool ends_block(const struct insn *i)
 }
 
 /* Another cpu may be writing these words; any mixture of old and new ones is allowed until it has done IC. */
-__attribute__((no_sanitize("thread")))
-static unsigned decode_block(const struct cpu *c, const volatile uint32_t *words, unsigned max, struct insn *i)
+__attribute__((no_sanitize("thread"))) static unsigned
+decode_block(const struct cpu *c, const volatile uint32_t *words, unsigned max, struct insn *i)
 {
 	unsigned n = 0;
 
@@ -187,7 +187,7 @@ static struct block *lookup(struct cpu *c, bool *fail)
 	bool guarded;
 	uint64_t pa;
 
-	c->pc = mmu_untag(c, c->pc);    /* with TBI a branch drops the tag */
+	c->pc = mmu_untag(c, c->pc); /* with TBI a branch drops the tag */
 	words = mmu_fetch(c, c->pc, &pa, &guarded);
 	if (!words)
 		return NULL;
@@ -212,13 +212,13 @@ static bool lands(const struct cpu *c, uint32_t word)
 	uint64_t bt = c->sys[SYS_SCTLR_EL1] & (c->el ? SCTLR_BT1 : SCTLR_BT0);
 
 	switch (word) {
-	case 0xd503245f: return c->btype != 3;          /* BTI c */
-	case 0xd503249f: return c->btype != 2;          /* BTI j */
-	case 0xd50324df: return true;                   /* BTI jc */
-	case 0xd503233f:                                /* PACIASP, PACIBSP */
+	case 0xd503245f: return c->btype != 3; /* BTI c */
+	case 0xd503249f: return c->btype != 2; /* BTI j */
+	case 0xd50324df: return true;          /* BTI jc */
+	case 0xd503233f:                       /* PACIASP, PACIBSP */
 	case 0xd503237f: return c->btype != 3 || !bt;
 	}
-	return (word & 0xffe0001f) == 0xd4200000 || (word & 0xffe0001f) == 0xd4400000;  /* BRK, HLT */
+	return (word & 0xffe0001f) == 0xd4200000 || (word & 0xffe0001f) == 0xd4400000; /* BRK, HLT */
 }
 
 /*
@@ -324,10 +324,7 @@ void cpu_send_event(struct soc *s)
 	}
 }
 
-void cpu_kick(struct cpu *c)
-{
-	cpu_request(c, REQ_KICK);
-}
+void cpu_kick(struct cpu *c) { cpu_request(c, REQ_KICK); }
 
 typedef bool awake_fn(struct cpu *c);
 
@@ -336,15 +333,9 @@ static bool awake_wfi(struct cpu *c)
 	return atomic_load(&c->irq_lines) || (atomic_load(&c->exit_req) & (REQ_KICK | REQ_STOP));
 }
 
-static bool awake_wfe(struct cpu *c)
-{
-	return atomic_load(&c->event) || awake_wfi(c);
-}
+static bool awake_wfe(struct cpu *c) { return atomic_load(&c->event) || awake_wfi(c); }
 
-static bool awake_power(struct cpu *c)
-{
-	return c->run->on_valid || (atomic_load(&c->exit_req) & REQ_KICK);
-}
+static bool awake_power(struct cpu *c) { return c->run->on_valid || (atomic_load(&c->exit_req) & REQ_KICK); }
 
 /* Until @awake, or @ns if not 0. */
 static void sleep_until(struct cpu *c, awake_fn *awake, uint64_t ns)
@@ -460,7 +451,8 @@ static enum exec run_block(struct cpu *c, const struct block *b)
 
 static int fail(struct cpu *c)
 {
-	*c->exit = (struct hv_exit){ .reason = HV_EXIT_FAIL, .fail = { -ENOMEM, "no host memory for decoded instructions" } };
+	*c->exit = (struct hv_exit){ .reason = HV_EXIT_FAIL,
+				     .fail = { -ENOMEM, "no host memory for decoded instructions" } };
 	return 0;
 }
 
@@ -480,7 +472,7 @@ static enum exec attend(struct cpu *c)
 		mmu_drain_ring(c);
 	if (req & (REQ_STOP | REQ_IRQ))
 		atomic_fetch_and(&c->exit_req, ~(uint32_t)(REQ_STOP | REQ_IRQ));
-	if ((req & REQ_STEP) && !c->ss && !c->il)       /* goes before interrupts */
+	if ((req & REQ_STEP) && !c->ss && !c->il) /* goes before interrupts */
 		return step_one(c);
 	if (cpu_irq_deliverable(c)) {
 		uint32_t lines = atomic_load(&c->irq_lines);

@@ -25,26 +25,23 @@ struct num {
 	bool sign;
 	int exp;
 	uint64_t sig;
-	uint64_t raw;           /* the operand itself: NaNs are returned, not computed */
+	uint64_t raw; /* the operand itself: NaNs are returned, not computed */
 };
 
 struct format {
-	unsigned bits, fbits;   /* of all, of the fraction */
-	uint32_t fz;            /* the FPCR bit that flushes denormals */
-	uint32_t idc;           /* what flushing an operand adds to FPSR */
-	bool no_inf;            /* Arm's alternative half: the largest exponent is one more power of two */
+	unsigned bits, fbits; /* of all, of the fraction */
+	uint32_t fz;          /* the FPCR bit that flushes denormals */
+	uint32_t idc;         /* what flushing an operand adds to FPSR */
+	bool no_inf;          /* Arm's alternative half: the largest exponent is one more power of two */
 };
 
 /* The first four by enum fp_format; then half as conversions see it: FZ16 does not exist for them. */
 enum { CV_HALF = FP_D + 1, CV_ALT };
 
 static const struct format formats[] = {
-	[FP_B]    = { 16,  7, FPCR_FZ,   FPSR_IDC, false },
-	[FP_H]    = { 16, 10, FPCR_FZ16, 0,        false },
-	[FP_S]    = { 32, 23, FPCR_FZ,   FPSR_IDC, false },
-	[FP_D]    = { 64, 52, FPCR_FZ,   FPSR_IDC, false },
-	[CV_HALF] = { 16, 10, 0,         0,        false },
-	[CV_ALT]  = { 16, 10, 0,         0,        true  },
+	[FP_B] = { 16, 7, FPCR_FZ, FPSR_IDC, false },  [FP_H] = { 16, 10, FPCR_FZ16, 0, false },
+	[FP_S] = { 32, 23, FPCR_FZ, FPSR_IDC, false }, [FP_D] = { 64, 52, FPCR_FZ, FPSR_IDC, false },
+	[CV_HALF] = { 16, 10, 0, 0, false },           [CV_ALT] = { 16, 10, 0, 0, true },
 };
 
 static unsigned ebits(const struct format *f) { return f->bits - 1 - f->fbits; }
@@ -137,7 +134,8 @@ static uint64_t round_bits(uint64_t sig, unsigned n, bool sign, enum fp_round rm
 	case FP_RA: up = rest >= half; break;
 	case FP_RP: up = !sign; break;
 	case FP_RM: up = sign; break;
-	case FP_ODD: case FP_ODD_INF: return sig | 1;
+	case FP_ODD:
+	case FP_ODD_INF: return sig | 1;
 	default: up = 0;
 	}
 	return sig + up;
@@ -148,7 +146,8 @@ static bool overflows_to_inf(enum fp_round rm, bool sign)
 	switch (rm) {
 	case FP_RP: return !sign;
 	case FP_RM: return sign;
-	case FP_RZ: case FP_ODD: return false;
+	case FP_RZ:
+	case FP_ODD: return false;
 	default: return true;
 	}
 }
@@ -169,7 +168,7 @@ static uint64_t round_pack(struct fp_env *e, const struct format *f, enum fp_rou
 	normalise(&sig, &exp);
 	biased = exp + bias(f);
 	if (biased < 1) {
-		if (e->cr & f->fz) {            /* before rounding, and without IXC */
+		if (e->cr & f->fz) { /* before rounding, and without IXC */
 			e->sr |= FPSR_UFC;
 			return fp_zero(f, sign);
 		}
@@ -237,24 +236,39 @@ static bool nans3(struct fp_env *e, const struct format *f, struct num c, struct
  * result that is normal (or an exact zero of +, - and *), there is no flag left
  * to raise and no flushing to do: any IEEE 754 machine gives the same bits.
  */
-static bool host_ok(const struct fp_env *e)
-{
-	return (e->sr & FPSR_IXC) && FPCR_RMODE(e->cr) == FP_RN;
-}
+static bool host_ok(const struct fp_env *e) { return (e->sr & FPSR_IXC) && FPCR_RMODE(e->cr) == FP_RN; }
 
 static bool host_s(uint64_t a) { return (((a >> 23) + 1) & 0xfe) || !(a << 33); }
 static bool host_d(uint64_t a) { return (((a >> 52) + 1) & 0x7fe) || !(a << 1); }
 /* Not the smallest normal either: it may have come from rounding up something tiny (UFC). */
 static bool host_result_s(uint32_t a) { return (a & 0x7fffffff) - 0x00800001 < 0x7effffff; }
-static bool host_result_d(uint64_t a)
-{
-	return (a & ~UINT64_C(0) >> 1) - 0x0010000000000001 < 0x7fdfffffffffffff;
-}
+static bool host_result_d(uint64_t a) { return (a & ~UINT64_C(0) >> 1) - 0x0010000000000001 < 0x7fdfffffffffffff; }
 
-static float as_float(uint64_t a) { uint32_t w = (uint32_t)a; float x; memcpy(&x, &w, sizeof(x)); return x; }
-static double as_double(uint64_t a) { double x; memcpy(&x, &a, sizeof(x)); return x; }
-static uint32_t of_float(float x) { uint32_t a; memcpy(&a, &x, sizeof(a)); return a; }
-static uint64_t of_double(double x) { uint64_t a; memcpy(&a, &x, sizeof(a)); return a; }
+static float as_float(uint64_t a)
+{
+	uint32_t w = (uint32_t)a;
+	float x;
+	memcpy(&x, &w, sizeof(x));
+	return x;
+}
+static double as_double(uint64_t a)
+{
+	double x;
+	memcpy(&x, &a, sizeof(x));
+	return x;
+}
+static uint32_t of_float(float x)
+{
+	uint32_t a;
+	memcpy(&a, &x, sizeof(a));
+	return a;
+}
+static uint64_t of_double(double x)
+{
+	uint64_t a;
+	memcpy(&a, &x, sizeof(a));
+	return a;
+}
 
 /* What the operands a, b, c of an operation in format f must be; ok is host_s or host_d. */
 #define OPERANDS(ok) (ok(a) && ok(b))
@@ -262,17 +276,18 @@ static uint64_t of_double(double x) { uint64_t a; memcpy(&a, &x, sizeof(a)); ret
 #define POSITIVE(ok) (ok(a) && !(a >> (fp_bits(f) - 1)))
 
 /* Returns from the calling operation with what the host computes for @expr, if that is safe. */
-#define HOST_SHORTCUT(e, f, operands_ok, result_s, result_d) do { \
-	if (host_ok(e) && (f) == FP_D && operands_ok(host_d)) { \
-		uint64_t host_r = of_double(result_d); \
-		if (host_result_d(host_r)) \
-			return host_r; \
-	} else if (host_ok(e) && (f) == FP_S && operands_ok(host_s)) { \
-		uint32_t host_r = of_float(result_s); \
-		if (host_result_s(host_r)) \
-			return host_r; \
-	} \
-} while (0)
+#define HOST_SHORTCUT(e, f, operands_ok, result_s, result_d)                   \
+	do {                                                                   \
+		if (host_ok(e) && (f) == FP_D && operands_ok(host_d)) {        \
+			uint64_t host_r = of_double(result_d);                 \
+			if (host_result_d(host_r))                             \
+				return host_r;                                 \
+		} else if (host_ok(e) && (f) == FP_S && operands_ok(host_s)) { \
+			uint32_t host_r = of_float(result_s);                  \
+			if (host_result_s(host_r))                             \
+				return host_r;                                 \
+		}                                                              \
+	} while (0)
 
 /* ---- Add, multiply, divide, square root ---- */
 
@@ -631,11 +646,11 @@ static uint64_t pick(struct fp_env *e, const struct format *f, struct num a, str
 
 	if (nans2(e, f, a, b, &r))
 		return r;
-	if (a.cls == ZERO && b.cls == ZERO)     /* -0 is below +0 here */
+	if (a.cls == ZERO && b.cls == ZERO) /* -0 is below +0 here */
 		return fp_zero(f, want == GREATER ? a.sign && b.sign : a.sign || b.sign);
 	if (order(a, b) != want)
 		a = b;
-	return a.cls == ZERO ? fp_zero(f, a.sign) : a.raw;      /* a flushed operand is not its raw self */
+	return a.cls == ZERO ? fp_zero(f, a.sign) : a.raw; /* a flushed operand is not its raw self */
 }
 
 /* A quiet NaN beside a number steps back: it becomes the infinity that loses. */
@@ -736,8 +751,8 @@ uint64_t fp_round_int_n(struct fp_env *e, enum fp_format f, uint64_t a, enum fp_
 	return pack_integer(e, t, n.sign, v);
 }
 
-uint64_t fp_to_fixed(struct fp_env *e, enum fp_format f, uint64_t a, unsigned fbits, enum fp_round rm,
-		     bool is_signed, unsigned width)
+uint64_t fp_to_fixed(struct fp_env *e, enum fp_format f, uint64_t a, unsigned fbits, enum fp_round rm, bool is_signed,
+		     unsigned width)
 {
 	struct num n = unpack(e, &formats[f], a);
 	uint64_t ones = ~UINT64_C(0) >> (64 - width), v = 0, limit;
@@ -774,12 +789,12 @@ uint32_t fp_to_int32_js(struct fp_env *e, uint64_t a, bool *exact)
 	bool inexact = false, fits = true;
 	uint64_t v = 0;
 
-	*exact = n.cls == ZERO && n.raw == 0;   /* neither -0 nor a flushed denormal */
+	*exact = n.cls == ZERO && n.raw == 0; /* neither -0 nor a flushed denormal */
 	if (n.cls == ZERO)
 		return 0;
 	if (n.cls == FINITE && n.exp <= 63)
 		v = magnitude(n, 0, FP_RZ, &inexact);
-	else if (n.cls == FINITE && n.exp < TOP + 64)   /* only the bits below 2^32 count */
+	else if (n.cls == FINITE && n.exp < TOP + 64) /* only the bits below 2^32 count */
 		v = n.sig << (n.exp - TOP);
 	if (n.cls != FINITE || n.exp > 31 || v > INT32_MAX + (uint64_t)n.sign)
 		fits = false;
@@ -812,10 +827,8 @@ uint64_t fp_convert(struct fp_env *e, enum fp_format from, enum fp_format to, ui
 	struct num n = unpack(e, s, a);
 
 	switch (n.cls) {
-	case ZERO:
-		return fp_zero(d, n.sign);
-	case FINITE:
-		return round_pack(e, d, rm, n.sign, n.exp, n.sig);
+	case ZERO: return fp_zero(d, n.sign);
+	case FINITE: return round_pack(e, d, rm, n.sign, n.exp, n.sig);
 	case INFINITE:
 		if (!d->no_inf)
 			return fp_inf(d, n.sign);
@@ -833,10 +846,7 @@ uint64_t fp_convert(struct fp_env *e, enum fp_format from, enum fp_format to, ui
 /* ---- Estimates ---- */
 
 /* Arm ARM, RecipEstimate: 256 <= a < 512, for the interval [a, a + 1) / 512; the same range back. */
-static unsigned recip_estimate(unsigned a)
-{
-	return ((1u << 19) / (a * 2 + 1) + 1) / 2;
-}
+static unsigned recip_estimate(unsigned a) { return ((1u << 19) / (a * 2 + 1) + 1) / 2; }
 
 /* Arm ARM, RecipSqrtEstimate: 128 <= a < 512; intervals are twice as wide in the upper part. */
 static unsigned rsqrt_estimate(unsigned a)
@@ -912,22 +922,13 @@ uint64_t fp_recip_exponent(struct fp_env *e, enum fp_format f, uint64_t a)
 	return fp_zero(t, n.sign) | (biased ? biased ^ exp_mask(t) : exp_mask(t) - 1) << t->fbits;
 }
 
-uint32_t fp_recip_estimate_u32(uint32_t a)
-{
-	return a >> 31 ? (uint32_t)recip_estimate(a >> 23) << 23 : UINT32_MAX;
-}
+uint32_t fp_recip_estimate_u32(uint32_t a) { return a >> 31 ? (uint32_t)recip_estimate(a >> 23) << 23 : UINT32_MAX; }
 
-uint32_t fp_rsqrt_estimate_u32(uint32_t a)
-{
-	return a >> 30 ? (uint32_t)rsqrt_estimate(a >> 23) << 23 : UINT32_MAX;
-}
+uint32_t fp_rsqrt_estimate_u32(uint32_t a) { return a >> 30 ? (uint32_t)rsqrt_estimate(a >> 23) << 23 : UINT32_MAX; }
 
 /* ---- BFloat16 dot product, immediates ---- */
 
-static struct num unpack_bf(struct fp_env *e, uint32_t half)
-{
-	return unpack(e, &formats[FP_S], half << 16);
-}
+static struct num unpack_bf(struct fp_env *e, uint32_t half) { return unpack(e, &formats[FP_S], half << 16); }
 
 uint32_t fp_bfdot(uint32_t addend, uint32_t a, uint32_t b)
 {
@@ -945,8 +946,8 @@ uint32_t fp_bfdot(uint32_t addend, uint32_t a, uint32_t b)
 uint64_t fp_expand_imm(enum fp_format f, uint8_t imm8)
 {
 	const struct format *t = &formats[f];
-	uint64_t exp = (imm8 & 0x40 ? (UINT64_C(1) << (ebits(t) - 1)) - 4 : UINT64_C(1) << (ebits(t) - 1)) |
-		       (imm8 >> 4 & 3);
+	uint64_t exp =
+		(imm8 & 0x40 ? (UINT64_C(1) << (ebits(t) - 1)) - 4 : UINT64_C(1) << (ebits(t) - 1)) | (imm8 >> 4 & 3);
 
 	return fp_zero(t, imm8 >> 7) | exp << t->fbits | (uint64_t)(imm8 & 15) << (t->fbits - 4);
 }

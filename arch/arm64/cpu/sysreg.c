@@ -10,12 +10,12 @@
 
 #include "cpu.h"
 
-#define SCTLR_UMA    (UINT64_C(1) << 9)
-#define SCTLR_DZE    (UINT64_C(1) << 14)
-#define SCTLR_UCT    (UINT64_C(1) << 15)
-#define SCTLR_TSCXT  (UINT64_C(1) << 20)
-#define SCTLR_PAUTH  (UINT64_C(0xc8002000))     /* EnIA, EnIB, EnDA, EnDB */
-#define MDSCR_TDCC   (UINT64_C(1) << 12)
+#define SCTLR_UMA   (UINT64_C(1) << 9)
+#define SCTLR_DZE   (UINT64_C(1) << 14)
+#define SCTLR_UCT   (UINT64_C(1) << 15)
+#define SCTLR_TSCXT (UINT64_C(1) << 20)
+#define SCTLR_PAUTH (UINT64_C(0xc8002000)) /* EnIA, EnIB, EnDA, EnDB */
+#define MDSCR_TDCC  (UINT64_C(1) << 12)
 
 enum { EC_SYSREG = 0x18 };
 
@@ -29,8 +29,9 @@ const struct reg_row reg_rows[SYS_COUNT] = {
 #undef VCPU
 };
 
-/* Row number + 1 by encoding without the top bit of op0, which is always 1; the rest of the table is waste for REG_NO_ENC. */
-#define ENC_BITS 15
+/* Row number + 1 by encoding without the top bit of op0, which is always 1; the rest of the table is waste for
+ * REG_NO_ENC. */
+#define ENC_BITS           15
 #define ENC_SLOT(enc, row) ((enc) ? (enc) & ((1 << ENC_BITS) - 1) : (1 << ENC_BITS) + (row))
 
 static const uint16_t by_enc[(1 << ENC_BITS) + SYS_COUNT] = {
@@ -44,15 +45,11 @@ static const struct el0_control {
 	bool inverted;
 	uint64_t mask;
 } el0_controls[EL0_COUNT] = {
-	[EL0_UCT]    = { SYS_SCTLR_EL1, false, SCTLR_UCT },
-	[EL0_UMA]    = { SYS_SCTLR_EL1, false, SCTLR_UMA },
-	[EL0_TSCXT]  = { SYS_SCTLR_EL1, true, SCTLR_TSCXT },
-	[EL0_TDCC]   = { SYS_MDSCR_EL1, true, MDSCR_TDCC },
-	[EL0_CNTFRQ] = { SYS_CNTKCTL_EL1, false, 0x3 },
-	[EL0_CNTPCT] = { SYS_CNTKCTL_EL1, false, 0x1 },
-	[EL0_CNTVCT] = { SYS_CNTKCTL_EL1, false, 0x2 },
-	[EL0_CNTV]   = { SYS_CNTKCTL_EL1, false, 0x100 },
-	[EL0_CNTP]   = { SYS_CNTKCTL_EL1, false, 0x200 },
+	[EL0_UCT] = { SYS_SCTLR_EL1, false, SCTLR_UCT },    [EL0_UMA] = { SYS_SCTLR_EL1, false, SCTLR_UMA },
+	[EL0_TSCXT] = { SYS_SCTLR_EL1, true, SCTLR_TSCXT }, [EL0_TDCC] = { SYS_MDSCR_EL1, true, MDSCR_TDCC },
+	[EL0_CNTFRQ] = { SYS_CNTKCTL_EL1, false, 0x3 },     [EL0_CNTPCT] = { SYS_CNTKCTL_EL1, false, 0x1 },
+	[EL0_CNTVCT] = { SYS_CNTKCTL_EL1, false, 0x2 },     [EL0_CNTV] = { SYS_CNTKCTL_EL1, false, 0x100 },
+	[EL0_CNTP] = { SYS_CNTKCTL_EL1, false, 0x200 },
 };
 
 static bool el0_allowed(const struct cpu *c, const struct reg_row *row)
@@ -65,8 +62,9 @@ static bool el0_allowed(const struct cpu *c, const struct reg_row *row)
 enum exec sysreg_trap(struct cpu *c, uint32_t word)
 {
 	/* ISS: Op0 21:20, Op2 19:17, Op1 16:14, CRn 13:10, Rt 9:5, CRm 4:1, read 0. */
-	uint32_t iss = (uint32_t)(bits(word, 20, 19) << 20 | bits(word, 7, 5) << 17 | bits(word, 18, 16) << 14 |
-				  bits(word, 15, 12) << 10 | bits(word, 4, 0) << 5 | bits(word, 11, 8) << 1 | bit(word, 21));
+	uint32_t iss =
+		(uint32_t)(bits(word, 20, 19) << 20 | bits(word, 7, 5) << 17 | bits(word, 18, 16) << 14 |
+			   bits(word, 15, 12) << 10 | bits(word, 4, 0) << 5 | bits(word, 11, 8) << 1 | bit(word, 21));
 
 	return exc_sync(c, EC_SYSREG, iss);
 }
@@ -80,11 +78,10 @@ static const struct reg_row *find(uint32_t word, unsigned *reg)
 }
 
 /* True: the access may go on. False: *r is what the instruction returns. */
-static inline bool check(struct cpu *c, const struct insn *i, const struct reg_row *row, unsigned reg,
-			 unsigned right, enum exec *r)
+static inline bool check(struct cpu *c, const struct insn *i, const struct reg_row *row, unsigned reg, unsigned right,
+			 enum exec *r)
 {
-	if (!(row->access & right) || !(c->soc->features >> row->feat & 1) ||
-	    ((row->flags & REG_SP0) && !c->spsel)) {
+	if (!(row->access & right) || !(c->soc->features >> row->feat & 1) || ((row->flags & REG_SP0) && !c->spsel)) {
 		*r = exc_undefined(c);
 		return false;
 	}
@@ -100,10 +97,7 @@ static inline bool check(struct cpu *c, const struct insn *i, const struct reg_r
 	return true;
 }
 
-static bool reserved_id_space(uint32_t word)
-{
-	return bits(word, 20, 12) == 0x180 && bits(word, 11, 8) <= 7;
-}
+static bool reserved_id_space(uint32_t word) { return bits(word, 20, 12) == 0x180 && bits(word, 11, 8) <= 7; }
 
 enum exec sysreg_mrs(struct cpu *c, const struct insn *i)
 {
@@ -147,10 +141,7 @@ static uint64_t *storage(struct cpu *c, unsigned reg)
 	return reg_rows[reg].scope == HV_SCOPE_VM ? &c->soc->sys[reg] : &c->sys[reg];
 }
 
-uint64_t sys_read(struct cpu *c, unsigned reg)
-{
-	return *storage(c, reg);
-}
+uint64_t sys_read(struct cpu *c, unsigned reg) { return *storage(c, reg); }
 
 void sys_write(struct cpu *c, unsigned reg, uint64_t v)
 {
@@ -183,16 +174,16 @@ void sys_write_sp_el1(struct cpu *c, unsigned reg, uint64_t v)
 	*(c->el && c->spsel ? &c->x[SLOT_SP] : &c->sp_el[1]) = v;
 }
 
-#define PSTATE_FIELD(name, get, set)                                    \
-	uint64_t sys_read_##name(struct cpu *c, unsigned reg)           \
-	{                                                               \
-		(void)reg;                                              \
-		return get;                                             \
-	}                                                               \
-	void sys_write_##name(struct cpu *c, unsigned reg, uint64_t v)  \
-	{                                                               \
-		(void)reg;                                              \
-		set;                                                    \
+#define PSTATE_FIELD(name, get, set)                                   \
+	uint64_t sys_read_##name(struct cpu *c, unsigned reg)          \
+	{                                                              \
+		(void)reg;                                             \
+		return get;                                            \
+	}                                                              \
+	void sys_write_##name(struct cpu *c, unsigned reg, uint64_t v) \
+	{                                                              \
+		(void)reg;                                             \
+		set;                                                   \
 	}
 PSTATE_FIELD(nzcv, c->nzcv, c->nzcv = (uint32_t)v)
 PSTATE_FIELD(daif, c->daif, cpu_set_daif(c, (uint32_t)v))
@@ -258,7 +249,7 @@ void sys_write_cpacr(struct cpu *c, unsigned reg, uint64_t v)
 {
 	sys_write(c, reg, v);
 	cpu_update_fp_trap(c);
-	mmu_flush_jump_caches(c);       /* blocks were decoded for the other answer */
+	mmu_flush_jump_caches(c); /* blocks were decoded for the other answer */
 }
 
 void sys_write_translation(struct cpu *c, unsigned reg, uint64_t v)
@@ -309,7 +300,4 @@ void sys_write_claimset(struct cpu *c, unsigned reg, uint64_t v)
 	c->sys[SYS_DBGCLAIMCLR_EL1] |= v;
 }
 
-void sys_write_claimclr(struct cpu *c, unsigned reg, uint64_t v)
-{
-	c->sys[reg] &= ~v;
-}
+void sys_write_claimclr(struct cpu *c, unsigned reg, uint64_t v) { c->sys[reg] &= ~v; }

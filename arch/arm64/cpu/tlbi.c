@@ -25,16 +25,16 @@ struct entry {
 	enum op op;
 	bool all_asids;
 	uint16_t asid;
-	uint64_t va, bytes;     /* INV_CODE_PAGE: va is the physical address */
+	uint64_t va, bytes; /* INV_CODE_PAGE: va is the physical address */
 };
 
 struct mmu_ring {
 	pthread_mutex_t lock;
 	struct entry e[RING_ENTRIES];
-	unsigned count;                 /* RING_ENTRIES + 1: overflowed, drop everything */
+	unsigned count; /* RING_ENTRIES + 1: overflowed, drop everything */
 	_Atomic uint64_t posted, drained;
 	_Atomic bool running;
-	bool unfinished;                /* this cpu has broadcast since its last DSB */
+	bool unfinished; /* this cpu has broadcast since its last DSB */
 };
 
 int mmu_ring_init(struct cpu *c)
@@ -99,7 +99,7 @@ static void post(struct cpu *to, const struct entry *e)
 		r->count++;
 	atomic_fetch_add(&r->posted, 1);
 	pthread_mutex_unlock(&r->lock);
-	atomic_fetch_or(&to->exit_req, REQ_RING);       /* a sleeper may sleep on */
+	atomic_fetch_or(&to->exit_req, REQ_RING); /* a sleeper may sleep on */
 }
 
 /* Applies here and, if @all, posts to all other cpus. */
@@ -137,10 +137,7 @@ void mmu_dsb(struct cpu *c)
 			wait_for(c, c->soc->cpus[k]->ring);
 }
 
-void mmu_leave_guest(struct cpu *c)
-{
-	atomic_store(&c->ring->running, false);
-}
+void mmu_leave_guest(struct cpu *c) { atomic_store(&c->ring->running, false); }
 
 void mmu_enter_guest(struct cpu *c)
 {
@@ -162,10 +159,12 @@ static void decode_range(uint64_t xt, struct entry *e)
 }
 
 /* CRm of each group: outer and inner shareable reach everybody. */
-struct group { bool exists, range, all; };
+struct group {
+	bool exists, range, all;
+};
 static const struct group groups[16] = {
-	[1] = { true, false, true }, [2] = { true, true, true }, [3] = { true, false, true },
-	[5] = { true, true, true }, [6] = { true, true, false }, [7] = { true, false, false },
+	[1] = { true, false, true }, [2] = { true, true, true },  [3] = { true, false, true },
+	[5] = { true, true, true },  [6] = { true, true, false }, [7] = { true, false, false },
 };
 
 /*
@@ -201,7 +200,7 @@ enum exec mmu_tlbi(struct cpu *c, const struct insn *i)
 #define SCTLR_DZE (UINT64_C(1) << 14)
 #define SCTLR_UCI (UINT64_C(1) << 26)
 
-#define BLOCK_BYTES UINT64_C(64)        /* DCZID_EL0.BS = 4 */
+#define BLOCK_BYTES UINT64_C(64) /* DCZID_EL0.BS = 4 */
 
 static enum exec zva(struct cpu *c, uint64_t va)
 {
@@ -258,27 +257,23 @@ enum exec mmu_dc(struct cpu *c, const struct insn *i)
 	struct xlat x;
 
 	switch (key) {
-	case KEY(3, 4, 1):      /* ZVA */
-		return el0_may(c, i->word, SCTLR_DZE) ? zva(c, va) : EXEC_JUMP;
-	case KEY(0, 6, 2):      /* ISW, CSW, CISW */
+	case KEY(3, 4, 1): /* ZVA */ return el0_may(c, i->word, SCTLR_DZE) ? zva(c, va) : EXEC_JUMP;
+	case KEY(0, 6, 2): /* ISW, CSW, CISW */
 	case KEY(0, 10, 2):
-	case KEY(0, 14, 2):
-		return c->el ? EXEC_NEXT : exc_undefined(c);
-	case KEY(0, 6, 1):      /* IVAC */
+	case KEY(0, 14, 2): return c->el ? EXEC_NEXT : exc_undefined(c);
+	case KEY(0, 6, 1): /* IVAC */
 		if (c->el == 0)
 			return exc_undefined(c);
 		return by_va(c, va, true, &x) ? EXEC_NEXT : EXEC_JUMP;
-	case KEY(3, 12, 1):     /* CVAP */
-	case KEY(3, 13, 1):     /* CVADP */
+	case KEY(3, 12, 1): /* CVAP */
+	case KEY(3, 13, 1): /* CVADP */
 		if (!(features >> (key == KEY(3, 12, 1) ? FEAT_DPB : FEAT_DPB2) & 1))
 			return exc_undefined(c);
 		/* fall through */
-	case KEY(3, 10, 1):     /* CVAC, CVAU, CIVAC */
+	case KEY(3, 10, 1): /* CVAC, CVAU, CIVAC */
 	case KEY(3, 11, 1):
-	case KEY(3, 14, 1):
-		return el0_may(c, i->word, SCTLR_UCI) && by_va(c, va, false, &x) ? EXEC_NEXT : EXEC_JUMP;
-	default:
-		return exc_undefined(c);
+	case KEY(3, 14, 1): return el0_may(c, i->word, SCTLR_UCI) && by_va(c, va, false, &x) ? EXEC_NEXT : EXEC_JUMP;
+	default: return exc_undefined(c);
 	}
 }
 
@@ -320,7 +315,8 @@ enum exec mmu_at(struct cpu *c, const struct insn *i)
 	if (fault)
 		c->sys[SYS_PAR_EL1] = 0x800 | (uint64_t)(fault & 0x3f) << 1 | 1;
 	else
-		c->sys[SYS_PAR_EL1] = (uint64_t)x.mair << 56 | (xlat_pa(&x, mmu_untag(c, c->x[i->rd])) & ~UINT64_C(4095)) |
-				      0x800 | (uint64_t)(x.attr & ATTR_DEVICE ? 2 : x.sh) << 7;
+		c->sys[SYS_PAR_EL1] = (uint64_t)x.mair << 56 |
+				      (xlat_pa(&x, mmu_untag(c, c->x[i->rd])) & ~UINT64_C(4095)) | 0x800 |
+				      (uint64_t)(x.attr & ATTR_DEVICE ? 2 : x.sh) << 7;
 	return EXEC_NEXT;
 }

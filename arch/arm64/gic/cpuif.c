@@ -12,7 +12,7 @@
  */
 #include "gic.h"
 
-#define BPR_MIN(group) (7 - GIC_PRIORITY_BITS + (group))       /* group 1: one more, as it counts one less */
+#define BPR_MIN(group) (7 - GIC_PRIORITY_BITS + (group)) /* group 1: one more, as it counts one less */
 
 void gic_cpuif_reset(struct gic_cpu *gc)
 {
@@ -77,7 +77,7 @@ static uint64_t acknowledge(struct cpu *c, unsigned group)
 		intid = HPPI_INTID(h);
 		b = gic_bank_of(gc, (unsigned)intid);
 		b->active |= intid_bit((unsigned)intid);
-		b->latch &= ~intid_bit((unsigned)intid);        /* a high level-sensitive wire pends by itself */
+		b->latch &= ~intid_bit((unsigned)intid); /* a high level-sensitive wire pends by itself */
 		top = HPPI_PRIORITY(h) & group_mask(gc, group);
 		gc->apr[group] |= UINT32_C(1) << (top >> (8 - GIC_PRIORITY_BITS));
 		interrupt_changed(gc, (unsigned)intid);
@@ -116,11 +116,27 @@ static void end_of_interrupt(struct cpu *c, unsigned group, uint64_t value)
 	pthread_mutex_unlock(&gc->gic->lock);
 }
 
-uint64_t gic_read_icc_iar0(struct cpu *c, unsigned reg) { (void)reg; return acknowledge(c, 0); }
-uint64_t gic_read_icc_iar1(struct cpu *c, unsigned reg) { (void)reg; return acknowledge(c, 1); }
+uint64_t gic_read_icc_iar0(struct cpu *c, unsigned reg)
+{
+	(void)reg;
+	return acknowledge(c, 0);
+}
+uint64_t gic_read_icc_iar1(struct cpu *c, unsigned reg)
+{
+	(void)reg;
+	return acknowledge(c, 1);
+}
 
-void gic_write_icc_eoir0(struct cpu *c, unsigned reg, uint64_t v) { (void)reg; end_of_interrupt(c, 0, v); }
-void gic_write_icc_eoir1(struct cpu *c, unsigned reg, uint64_t v) { (void)reg; end_of_interrupt(c, 1, v); }
+void gic_write_icc_eoir0(struct cpu *c, unsigned reg, uint64_t v)
+{
+	(void)reg;
+	end_of_interrupt(c, 0, v);
+}
+void gic_write_icc_eoir1(struct cpu *c, unsigned reg, uint64_t v)
+{
+	(void)reg;
+	end_of_interrupt(c, 1, v);
+}
 
 void gic_write_icc_dir(struct cpu *c, unsigned reg, uint64_t value)
 {
@@ -141,14 +157,30 @@ static uint64_t highest_pending(struct cpu *c, unsigned group)
 	return h != HPPI_NONE && HPPI_GROUP(h) == group ? HPPI_INTID(h) : GIC_INTID_NONE;
 }
 
-uint64_t gic_read_icc_hppir0(struct cpu *c, unsigned reg) { (void)reg; return highest_pending(c, 0); }
-uint64_t gic_read_icc_hppir1(struct cpu *c, unsigned reg) { (void)reg; return highest_pending(c, 1); }
+uint64_t gic_read_icc_hppir0(struct cpu *c, unsigned reg)
+{
+	(void)reg;
+	return highest_pending(c, 0);
+}
+uint64_t gic_read_icc_hppir1(struct cpu *c, unsigned reg)
+{
+	(void)reg;
+	return highest_pending(c, 1);
+}
 
-uint64_t gic_read_icc_rpr(struct cpu *c, unsigned reg) { (void)reg; return running_priority(c->gic); }
+uint64_t gic_read_icc_rpr(struct cpu *c, unsigned reg)
+{
+	(void)reg;
+	return running_priority(c->gic);
+}
 
 /* ---- Control ---- */
 
-uint64_t gic_read_icc_pmr(struct cpu *c, unsigned reg) { (void)reg; return atomic_load(&c->gic->pmr); }
+uint64_t gic_read_icc_pmr(struct cpu *c, unsigned reg)
+{
+	(void)reg;
+	return atomic_load(&c->gic->pmr);
+}
 
 /*
  * Kernels with pseudo-NMIs write PMR wherever others mask interrupts, so it must
@@ -185,8 +217,16 @@ static void write_bpr(struct gic_cpu *gc, unsigned group, uint64_t value)
 	set_and_update(gc, &gc->bpr[group], bpr < min ? min : bpr);
 }
 
-uint64_t gic_read_icc_bpr0(struct cpu *c, unsigned reg) { (void)reg; return c->gic->bpr[0]; }
-void gic_write_icc_bpr0(struct cpu *c, unsigned reg, uint64_t v) { (void)reg; write_bpr(c->gic, 0, v); }
+uint64_t gic_read_icc_bpr0(struct cpu *c, unsigned reg)
+{
+	(void)reg;
+	return c->gic->bpr[0];
+}
+void gic_write_icc_bpr0(struct cpu *c, unsigned reg, uint64_t v)
+{
+	(void)reg;
+	write_bpr(c->gic, 0, v);
+}
 
 /* With CBPR both groups use BPR0, and BPR1 reads as the value that would mean the same. */
 uint64_t gic_read_icc_bpr1(struct cpu *c, unsigned reg)
@@ -206,8 +246,16 @@ void gic_write_icc_bpr1(struct cpu *c, unsigned reg, uint64_t value)
 		write_bpr(c->gic, 1, value);
 }
 
-uint64_t gic_read_icc_ap0r0(struct cpu *c, unsigned reg) { (void)reg; return c->gic->apr[0]; }
-uint64_t gic_read_icc_ap1r0(struct cpu *c, unsigned reg) { (void)reg; return c->gic->apr[1]; }
+uint64_t gic_read_icc_ap0r0(struct cpu *c, unsigned reg)
+{
+	(void)reg;
+	return c->gic->apr[0];
+}
+uint64_t gic_read_icc_ap1r0(struct cpu *c, unsigned reg)
+{
+	(void)reg;
+	return c->gic->apr[1];
+}
 
 void gic_write_icc_ap0r0(struct cpu *c, unsigned reg, uint64_t value)
 {
@@ -242,10 +290,26 @@ static void write_igrpen(struct gic_cpu *gc, unsigned group, uint64_t value)
 	pthread_mutex_unlock(&gc->gic->lock);
 }
 
-uint64_t gic_read_icc_igrpen0(struct cpu *c, unsigned reg) { (void)reg; return c->gic->igrpen[0]; }
-uint64_t gic_read_icc_igrpen1(struct cpu *c, unsigned reg) { (void)reg; return c->gic->igrpen[1]; }
-void gic_write_icc_igrpen0(struct cpu *c, unsigned reg, uint64_t v) { (void)reg; write_igrpen(c->gic, 0, v); }
-void gic_write_icc_igrpen1(struct cpu *c, unsigned reg, uint64_t v) { (void)reg; write_igrpen(c->gic, 1, v); }
+uint64_t gic_read_icc_igrpen0(struct cpu *c, unsigned reg)
+{
+	(void)reg;
+	return c->gic->igrpen[0];
+}
+uint64_t gic_read_icc_igrpen1(struct cpu *c, unsigned reg)
+{
+	(void)reg;
+	return c->gic->igrpen[1];
+}
+void gic_write_icc_igrpen0(struct cpu *c, unsigned reg, uint64_t v)
+{
+	(void)reg;
+	write_igrpen(c->gic, 0, v);
+}
+void gic_write_icc_igrpen1(struct cpu *c, unsigned reg, uint64_t v)
+{
+	(void)reg;
+	write_igrpen(c->gic, 1, v);
+}
 
 /* ---- Software-generated interrupts ---- */
 
@@ -269,8 +333,8 @@ static void send_sgi(struct cpu *c, uint64_t value, bool group1_too)
 	struct gic_cpu *gc = c->gic;
 	struct gic *g = gc->gic;
 	unsigned intid = ICC_SGIR_INTID(value);
-	uint32_t aff321 = (uint32_t)(ICC_SGIR_AFF3(value) << 24 | ICC_SGIR_AFF2(value) << 16 |
-				     ICC_SGIR_AFF1(value) << 8);
+	uint32_t aff321 =
+		(uint32_t)(ICC_SGIR_AFF3(value) << 24 | ICC_SGIR_AFF2(value) << 16 | ICC_SGIR_AFF1(value) << 8);
 
 	pthread_mutex_lock(&g->lock);
 	if (ICC_SGIR_IRM(value)) {
@@ -287,6 +351,18 @@ static void send_sgi(struct cpu *c, uint64_t value, bool group1_too)
 	pthread_mutex_unlock(&g->lock);
 }
 
-void gic_write_icc_sgi1r(struct cpu *c, unsigned reg, uint64_t v) { (void)reg; send_sgi(c, v, true); }
-void gic_write_icc_asgi1r(struct cpu *c, unsigned reg, uint64_t v) { (void)reg; send_sgi(c, v, false); }
-void gic_write_icc_sgi0r(struct cpu *c, unsigned reg, uint64_t v) { (void)reg; send_sgi(c, v, false); }
+void gic_write_icc_sgi1r(struct cpu *c, unsigned reg, uint64_t v)
+{
+	(void)reg;
+	send_sgi(c, v, true);
+}
+void gic_write_icc_asgi1r(struct cpu *c, unsigned reg, uint64_t v)
+{
+	(void)reg;
+	send_sgi(c, v, false);
+}
+void gic_write_icc_sgi0r(struct cpu *c, unsigned reg, uint64_t v)
+{
+	(void)reg;
+	send_sgi(c, v, false);
+}

@@ -14,9 +14,9 @@ void gic_dist_reset(struct gic *g)
 	g->ctlr = 0;
 	g->next_1ofn = 0;
 	memset(g->irouter, 0, sizeof(g->irouter));
-	memset(g->route, 0, sizeof(g->route));          /* IROUTER 0 is affinity 0.0.0.0: cpu 0 */
+	memset(g->route, 0, sizeof(g->route)); /* IROUTER 0 is affinity 0.0.0.0: cpu 0 */
 	for (unsigned k = 1; k < g->bank_count; k++) {
-		uint32_t line = g->spis[k].line;        /* wires belong to the devices */
+		uint32_t line = g->spis[k].line; /* wires belong to the devices */
 
 		g->spis[k] = (struct gic_bank){ .line = line };
 	}
@@ -45,12 +45,9 @@ static uint32_t dist_read(void *opaque, uint32_t offset)
 	unsigned intid;
 
 	switch (offset) {
-	case GICD_CTLR:
-		return g->ctlr | GICD_CTLR_ARE | GICD_CTLR_DS;
-	case GICD_TYPER:
-		return typer(g);
-	case GICD_IIDR:
-		return GIC_IIDR_ARM;
+	case GICD_CTLR: return g->ctlr | GICD_CTLR_ARE | GICD_CTLR_DS;
+	case GICD_TYPER: return typer(g);
+	case GICD_IIDR: return GIC_IIDR_ARM;
 	}
 	if (gic_place(offset, &p))
 		return p.bank && p.bank < g->bank_count ? gic_bank_read(&g->spis[p.bank], &p) : 0;
@@ -79,8 +76,8 @@ static void dist_write(void *opaque, uint32_t offset, uint32_t value)
 	}
 	if (gic_place(offset, &p)) {
 		if (p.bank && p.bank < g->bank_count)
-			gic_update_spis(g, p.bank, gic_bank_write(&g->spis[p.bank], &p, value,
-								  gic_bank_mask(g, p.bank)));
+			gic_update_spis(g, p.bank,
+					gic_bank_write(&g->spis[p.bank], &p, value, gic_bank_mask(g, p.bank)));
 		return;
 	}
 	intid = irouter_intid(g, offset);

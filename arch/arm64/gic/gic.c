@@ -119,8 +119,7 @@ void gic_update_all(struct gic *g)
 
 static bool participates(const struct gic_cpu *gc, bool group1)
 {
-	return groups_enabled(gc) & (group1 ? GICD_CTLR_GRP1 : GICD_CTLR_GRP0) &&
-	       !(gc->waker & GICR_WAKER_SLEEP);
+	return groups_enabled(gc) & (group1 ? GICD_CTLR_GRP1 : GICD_CTLR_GRP0) && !(gc->waker & GICR_WAKER_SLEEP);
 }
 
 /* The next cpu in turn that takes 1-of-N interrupts of this group. */
@@ -231,10 +230,13 @@ void gic_set_ppi(struct cpu *c, unsigned intid, bool level)
 /* ---- Registers of one bank ---- */
 
 /* Arrays of per-interrupt state; the same offsets in GICD and in the SGI frame of GICR. */
-static const struct { uint32_t reg; unsigned words_per_bank; } arrays[] = {
-	{ GICD_IGROUPR, 1 },   { GICD_ISENABLER, 1 },  { GICD_ICENABLER, 1 }, { GICD_ISPENDR, 1 },
-	{ GICD_ICPENDR, 1 },   { GICD_ISACTIVER, 1 },  { GICD_ICACTIVER, 1 }, { GICD_IPRIORITYR, 8 },
-	{ GICD_ICFGR, 2 },
+static const struct {
+	uint32_t reg;
+	unsigned words_per_bank;
+} arrays[] = {
+	{ GICD_IGROUPR, 1 },   { GICD_ISENABLER, 1 },  { GICD_ICENABLER, 1 },
+	{ GICD_ISPENDR, 1 },   { GICD_ICPENDR, 1 },    { GICD_ISACTIVER, 1 },
+	{ GICD_ICACTIVER, 1 }, { GICD_IPRIORITYR, 8 }, { GICD_ICFGR, 2 },
 };
 
 bool gic_place(uint32_t offset, struct gic_place *p)
@@ -274,25 +276,19 @@ uint32_t gic_bank_read(const struct gic_bank *b, const struct gic_place *p)
 	uint32_t v = 0;
 
 	switch (p->reg) {
-	case GICD_IGROUPR:
-		return b->group1;
+	case GICD_IGROUPR: return b->group1;
 	case GICD_ISENABLER:
-	case GICD_ICENABLER:
-		return b->enabled;
+	case GICD_ICENABLER: return b->enabled;
 	case GICD_ISPENDR:
-	case GICD_ICPENDR:
-		return bank_pending(b);
+	case GICD_ICPENDR: return bank_pending(b);
 	case GICD_ISACTIVER:
-	case GICD_ICACTIVER:
-		return b->active;
+	case GICD_ICACTIVER: return b->active;
 	case GICD_IPRIORITYR:
 		for (unsigned n = 0; n < 4; n++)
 			v |= (uint32_t)b->priority[p->word * 4 + n] << (8 * n);
 		return v;
-	case GICD_ICFGR:
-		return icfgr(b->edge, p->word);
-	default:
-		return 0;
+	case GICD_ICFGR: return icfgr(b->edge, p->word);
+	default: return 0;
 	}
 }
 
@@ -301,27 +297,15 @@ uint32_t gic_bank_write(struct gic_bank *b, const struct gic_place *p, uint32_t 
 	uint32_t mask, sgis;
 
 	switch (p->reg) {
-	case GICD_IGROUPR:
-		b->group1 = value & exists;
-		return exists;
-	case GICD_ISENABLER:
-		b->enabled |= value & exists;
-		break;
-	case GICD_ICENABLER:
-		b->enabled &= ~value;
-		break;
-	case GICD_ISPENDR:
-		b->latch |= value & exists;
-		break;
+	case GICD_IGROUPR: b->group1 = value & exists; return exists;
+	case GICD_ISENABLER: b->enabled |= value & exists; break;
+	case GICD_ICENABLER: b->enabled &= ~value; break;
+	case GICD_ISPENDR: b->latch |= value & exists; break;
 	case GICD_ICPENDR:
-		b->latch &= ~value;     /* a level-sensitive interrupt whose wire is high stays pending */
+		b->latch &= ~value; /* a level-sensitive interrupt whose wire is high stays pending */
 		break;
-	case GICD_ISACTIVER:
-		b->active |= value & exists;
-		break;
-	case GICD_ICACTIVER:
-		b->active &= ~value;
-		break;
+	case GICD_ISACTIVER: b->active |= value & exists; break;
+	case GICD_ICACTIVER: b->active &= ~value; break;
 	case GICD_IPRIORITYR:
 		mask = exists >> (p->word * 4) & 0xf;
 		for (unsigned n = 0; n < 4; n++)
@@ -329,18 +313,16 @@ uint32_t gic_bank_write(struct gic_bank *b, const struct gic_place *p, uint32_t 
 				b->priority[p->word * 4 + n] = value >> (8 * n) & GIC_PRIORITY_MASK;
 		return mask << (p->word * 4);
 	case GICD_ICFGR:
-		sgis = p->bank == 0 ? 0xffff : 0;       /* SGIs are edge-triggered, whatever is written */
+		sgis = p->bank == 0 ? 0xffff : 0; /* SGIs are edge-triggered, whatever is written */
 		mask = (p->word ? 0xffff0000 : 0xffff) & exists & ~sgis;
 		b->edge = (b->edge & ~mask) | (edge_of_icfgr(value, p->word) & mask);
 		return mask;
-	default:
-		return 0;
+	default: return 0;
 	}
 	return value & exists;
 }
 
-void gic_mmio(const struct gic_frame *f, uint32_t offset, unsigned size, uint64_t *value, bool write,
-	      bool bytes_ok)
+void gic_mmio(const struct gic_frame *f, uint32_t offset, unsigned size, uint64_t *value, bool write, bool bytes_ok)
 {
 	uint32_t word = offset & ~3u, shift = (offset & 3) * 8;
 
@@ -407,13 +389,21 @@ static int add_ranges(struct gic *g, struct bus *bus)
 {
 	unsigned first = g->cpu_count < BOARD_GICR_COUNT ? g->cpu_count : BOARD_GICR_COUNT;
 	const struct bus_range ranges[] = {
-		{ .name = "gicd", .base = gpa(BOARD_GICD_BASE), .bytes = BOARD_GICD_SIZE,
-		  .access = gic_dist_access, .opaque = g },
-		{ .name = "gicr", .base = gpa(BOARD_GICR_BASE), .bytes = (uint64_t)first * BOARD_GICR_STRIDE,
-		  .access = gic_redist_access, .opaque = g },
-		{ .name = "gicr2", .base = gpa(BOARD_GICR2_BASE),
+		{ .name = "gicd",
+		  .base = gpa(BOARD_GICD_BASE),
+		  .bytes = BOARD_GICD_SIZE,
+		  .access = gic_dist_access,
+		  .opaque = g },
+		{ .name = "gicr",
+		  .base = gpa(BOARD_GICR_BASE),
+		  .bytes = (uint64_t)first * BOARD_GICR_STRIDE,
+		  .access = gic_redist_access,
+		  .opaque = g },
+		{ .name = "gicr2",
+		  .base = gpa(BOARD_GICR2_BASE),
 		  .bytes = (uint64_t)(g->cpu_count - first) * BOARD_GICR_STRIDE,
-		  .access = gic_redist2_access, .opaque = g },
+		  .access = gic_redist2_access,
+		  .opaque = g },
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(ranges); i++) {

@@ -34,14 +34,10 @@ static uint32_t redist_read(void *opaque, uint32_t offset)
 	struct gic_place p;
 
 	switch (offset) {
-	case GICR_IIDR:
-		return GIC_IIDR_ARM;
-	case GICR_TYPER:
-		return (uint32_t)typer(gc);
-	case GICR_TYPER + 4:
-		return (uint32_t)(typer(gc) >> 32);
-	case GICR_WAKER:
-		return gc->waker;
+	case GICR_IIDR: return GIC_IIDR_ARM;
+	case GICR_TYPER: return (uint32_t)typer(gc);
+	case GICR_TYPER + 4: return (uint32_t)(typer(gc) >> 32);
+	case GICR_WAKER: return gc->waker;
 	}
 	if (offset >= GICR_SGI_FRAME && gic_place(offset - GICR_SGI_FRAME, &p))
 		return p.bank ? 0 : gic_bank_read(&gc->private, &p);
@@ -68,8 +64,8 @@ static void redist_write(void *opaque, uint32_t offset, uint32_t value)
 	}
 }
 
-static enum bus_result redist_access(struct gic *g, unsigned first, uint64_t offset, unsigned size,
-				     uint64_t *value, bool write)
+static enum bus_result redist_access(struct gic *g, unsigned first, uint64_t offset, unsigned size, uint64_t *value,
+				     bool write)
 {
 	uint64_t index = first + offset / BOARD_GICR_STRIDE;
 	uint32_t at = (uint32_t)(offset % BOARD_GICR_STRIDE);

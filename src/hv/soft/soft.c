@@ -13,7 +13,7 @@
 #include <vmm/mem.h>
 
 struct soft_vm {
-	struct hv_vm vm;        /* first: hv.c's part */
+	struct hv_vm vm; /* first: hv.c's part */
 	struct hv_env env;
 	struct soc *soc;
 };
@@ -25,10 +25,7 @@ struct soft_vcpu {
 
 static struct soft_vm *soft(const struct hv_vm *vm) { return (struct soft_vm *)(uintptr_t)vm; }
 
-static struct cpu *soft_cpu(struct hv_vcpu *vcpu)
-{
-	return vcpu ? ((struct soft_vcpu *)vcpu)->cpu : NULL;
-}
+static struct cpu *soft_cpu(struct hv_vcpu *vcpu) { return vcpu ? ((struct soft_vcpu *)vcpu)->cpu : NULL; }
 
 static int soft_available(char *why, size_t why_bytes)
 {
@@ -63,16 +60,12 @@ static int soft_check_cap(const struct hv_vm *vm, uint32_t cap)
 {
 	(void)vm;
 	switch (cap) {
-	case HV_CAP_VCPU_COUNT_MAX:
-		return BOARD_VCPU_MAX;
-	case HV_CAP_IPA_BITS_MAX:
-		return 48;
+	case HV_CAP_VCPU_COUNT_MAX: return BOARD_VCPU_MAX;
+	case HV_CAP_IPA_BITS_MAX: return 48;
 	case HV_CAP_REG_LIST:
 	case HV_CAP_VM_RESET:
-	case HV_CAP_INSN_COUNT:
-		return 1;
-	default:
-		return 0;
+	case HV_CAP_INSN_COUNT: return 1;
+	default: return 0;
 	}
 }
 

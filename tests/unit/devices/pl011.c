@@ -9,13 +9,10 @@
 #include <spec/pl011.h>
 #include "vm.h"
 
-#define R(reg) (BOARD_UART_BASE + (reg))
+#define R(reg)  (BOARD_UART_BASE + (reg))
 #define FIFO_ON PL011_LCR_FEN
 
-static void type(struct vm *vm, const char *text)
-{
-	console_type(vm->console, (const uint8_t *)text, strlen(text));
-}
+static void type(struct vm *vm, const char *text) { console_type(vm->console, (const uint8_t *)text, strlen(text)); }
 
 static int setup(void **state)
 {
@@ -176,7 +173,7 @@ static void a_driver_that_clears_before_it_reads_gets_every_byte(void **state)
 			got += fake_read(vm, R(PL011_DR)) == '1' + got;
 		type(vm, "");
 	}
-	for (unsigned i = 0; i < 4; i++)        /* as one that polls */
+	for (unsigned i = 0; i < 4; i++) /* as one that polls */
 		while (!(fake_read(vm, R(PL011_FR)) & PL011_FR_RXFE))
 			got += fake_read(vm, R(PL011_DR)) == '1' + got;
 	assert_int_equal(got, 8);

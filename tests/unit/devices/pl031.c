@@ -78,13 +78,10 @@ static void alarm_for_now_comes_now_and_one_for_later_does_not(void **state)
 	fake_write(vm, R(PL031_LR), 6000);
 	fake_write(vm, R(PL031_MR), 6000);
 	assert_int_equal(fake_read(vm, R(PL031_RIS)), 1);
-	assert_false(vm->line[BOARD_RTC_SPI]);  /* masked */
+	assert_false(vm->line[BOARD_RTC_SPI]); /* masked */
 }
 
-static void any_access_is_survived(void **state)
-{
-	fake_hammer(*state, BOARD_RTC_BASE, BOARD_RTC_SIZE);
-}
+static void any_access_is_survived(void **state) { fake_hammer(*state, BOARD_RTC_BASE, BOARD_RTC_SIZE); }
 
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 

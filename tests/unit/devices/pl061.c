@@ -8,9 +8,9 @@
 #include <spec/pl061.h>
 #include "vm.h"
 
-#define R(reg) (BOARD_GPIO_BASE + (reg))
+#define R(reg)     (BOARD_GPIO_BASE + (reg))
 #define DATA(mask) R(PL061_DATA + ((mask) << 2))
-#define POWER 8         /* line 3 */
+#define POWER      8 /* line 3 */
 
 static int setup(void **state)
 {

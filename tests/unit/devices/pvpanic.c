@@ -46,10 +46,7 @@ static void a_panic_is_told_a_crash_kernel_and_nonsense_are_not(void **state)
 	assert_int_equal(vm->panics, 1);
 }
 
-static void any_access_is_survived(void **state)
-{
-	fake_hammer(*state, BOARD_PVPANIC_BASE, BOARD_PVPANIC_SIZE);
-}
+static void any_access_is_survived(void **state) { fake_hammer(*state, BOARD_PVPANIC_BASE, BOARD_PVPANIC_SIZE); }
 
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 

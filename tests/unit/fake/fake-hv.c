@@ -34,7 +34,12 @@ void fake_reset(void)
 {
 	CHECK(!fake.vms && !fake.vcpus);
 	fake = (struct fake_hv){
-		.caps = UINT64_MAX, .ipa_max = 52, .vcpu_max = 64, .sve_vls = 0xb, .gics = 1 << 2 | 1 << 3, .has_pmu = true,
+		.caps = UINT64_MAX,
+		.ipa_max = 52,
+		.vcpu_max = 64,
+		.sve_vls = 0xb,
+		.gics = 1 << 2 | 1 << 3,
+		.has_pmu = true,
 	};
 }
 
@@ -47,26 +52,13 @@ static int fake_available(char *why, size_t bytes)
 static int fake_attr_limit(uint16_t type, struct hv_limit *l)
 {
 	switch (type) {
-	case HV_ATTR_VCPU_COUNT:
-		l->max = fake.vcpu_max;
-		return 0;
-	case HV_ATTR_IPA_BITS:
-		l->max = fake.ipa_max;
-		return 0;
-	case HV_ATTR_SVE_VLS:
-		l->bits[0] = fake.sve_vls;
-		return 0;
-	case HV_ATTR_GIC:
-		l->bits[0] = fake.gics;
-		return 0;
-	case HV_ATTR_PAUTH:
-		l->max = 1;
-		return 0;
-	case HV_ATTR_PMU:
-		l->max = 1;
-		return fake.has_pmu ? 0 : -ENOENT;
-	default:
-		return -ENOENT;
+	case HV_ATTR_VCPU_COUNT: l->max = fake.vcpu_max; return 0;
+	case HV_ATTR_IPA_BITS: l->max = fake.ipa_max; return 0;
+	case HV_ATTR_SVE_VLS: l->bits[0] = fake.sve_vls; return 0;
+	case HV_ATTR_GIC: l->bits[0] = fake.gics; return 0;
+	case HV_ATTR_PAUTH: l->max = 1; return 0;
+	case HV_ATTR_PMU: l->max = 1; return fake.has_pmu ? 0 : -ENOENT;
+	default: return -ENOENT;
 	}
 }
 
@@ -240,18 +232,23 @@ static int fake_dirty_log(struct hv_vm *vm, unsigned slot, uint64_t *bitmap)
 	return 0;
 }
 
-#define MANDATORY                                                                       \
-	.available = fake_available, .attr_limit = fake_attr_limit, .check_cap = fake_check_cap, \
-	.create = fake_create, .finish = fake_finish, .destroy = fake_destroy,           \
-	.mem_map = fake_mem_map, .mem_unmap = fake_mem_unmap, .irq_line = fake_irq_line, \
-	.vcpu_create = fake_vcpu_create, .vcpu_destroy = fake_vcpu_destroy,              \
-	.vcpu_run = fake_vcpu_run, .vcpu_kick = fake_vcpu_kick
+#define MANDATORY                                                                                       \
+	.available = fake_available, .attr_limit = fake_attr_limit, .check_cap = fake_check_cap,        \
+	.create = fake_create, .finish = fake_finish, .destroy = fake_destroy, .mem_map = fake_mem_map, \
+	.mem_unmap = fake_mem_unmap, .irq_line = fake_irq_line, .vcpu_create = fake_vcpu_create,        \
+	.vcpu_destroy = fake_vcpu_destroy, .vcpu_run = fake_vcpu_run, .vcpu_kick = fake_vcpu_kick
 
 const struct hv_ops fake_ops = {
-	.name = "fake", .help = "for tests", MANDATORY,
-	.vcpu_finalize = fake_vcpu_finalize, .vcpu_insn_count = fake_vcpu_insn_count,
-	.reg_list = fake_reg_list, .reg_get = fake_reg_get, .reg_set = fake_reg_set,
-	.vm_reset = fake_vm_reset, .dirty_log = fake_dirty_log,
+	.name = "fake",
+	.help = "for tests",
+	MANDATORY,
+	.vcpu_finalize = fake_vcpu_finalize,
+	.vcpu_insn_count = fake_vcpu_insn_count,
+	.reg_list = fake_reg_list,
+	.reg_get = fake_reg_get,
+	.reg_set = fake_reg_set,
+	.vm_reset = fake_vm_reset,
+	.dirty_log = fake_dirty_log,
 };
 
 const struct hv_ops fake_bare_ops = { .name = "bare", .help = "for tests", MANDATORY };

@@ -29,10 +29,7 @@ void machine_free(struct machine *m)
 	mem_free(m->mem);
 }
 
-uint64_t *machine_u64(struct machine *m, uint64_t pa)
-{
-	return mem_ptr(m->mem, gpa(pa), 8);
-}
+uint64_t *machine_u64(struct machine *m, uint64_t pa) { return mem_ptr(m->mem, gpa(pa), 8); }
 
 void machine_code(struct machine *m, uint64_t pa, const uint32_t *words, unsigned count)
 {

@@ -14,7 +14,7 @@ struct soc *fake_soc(unsigned cpus)
 
 	assert_int_equal(soc_create(&cfg, &env, &s), 0);
 	for (unsigned id = 0; id < cpus; id++)
-		s->cpus[id]->exit = calloc(1, sizeof(*s->cpus[id]->exit));      /* cpu_run would lend one */
+		s->cpus[id]->exit = calloc(1, sizeof(*s->cpus[id]->exit)); /* cpu_run would lend one */
 	return s;
 }
 

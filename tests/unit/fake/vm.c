@@ -32,8 +32,9 @@ struct vm *fake_vm_new(void)
 	vm->loop = loop_new();
 	vm->bus = bus_new();
 	CHECK(vm->loop && vm->bus && !console_create("null", vm->loop, vm, &vm->console));
-	CHECK(!devices_create(&vm->devices, &(struct device_env){ .vm = vm, .bus = vm->bus, .loop = vm->loop,
-								  .console = vm->console }, NULL, 0));
+	CHECK(!devices_create(
+		&vm->devices,
+		&(struct device_env){ .vm = vm, .bus = vm->bus, .loop = vm->loop, .console = vm->console }, NULL, 0));
 	return vm;
 }
 

@@ -60,11 +60,12 @@ static unsigned panics_of(const char *text)
 	struct fixture *f = open_console("null");
 	unsigned count;
 
-	for (const char *p = text; *p; p++)     /* as a UART does */
+	for (const char *p = text; *p; p++) /* as a UART does */
 		console_write(f->c, (const uint8_t *)p, 1);
 	count = f->vm.panics;
 	if (count)
-		assert_true(!strncmp(f->vm.panic_text, "Kernel panic", 12) || !strncmp(f->vm.panic_text, "---[ end", 8));
+		assert_true(!strncmp(f->vm.panic_text, "Kernel panic", 12) ||
+			    !strncmp(f->vm.panic_text, "---[ end", 8));
 	close_console(f);
 	return count;
 }
@@ -117,7 +118,16 @@ static void the_last_64_kib_are_kept(void **state)
 static void wrong_specs_are_refused(void **state)
 {
 	static const char *const specs[] = {
-		"nothing", "", "file", "file:", "socket", "null:x", "stdio:x", "file:/nonexistent/x", "socket:/nonexistent/x", "file:/",
+		"nothing",
+		"",
+		"file",
+		"file:",
+		"socket",
+		"null:x",
+		"stdio:x",
+		"file:/nonexistent/x",
+		"socket:/nonexistent/x",
+		"file:/",
 	};
 	struct loop *l = loop_new();
 
@@ -207,7 +217,7 @@ static void a_socket_keeps_early_bytes_and_takes_clients_again(void **state)
 	turn(f);
 	say(f, "now");
 	expect(a, "early now");
-	b = client(spec + 7);                   /* a second one is sent away */
+	b = client(spec + 7); /* a second one is sent away */
 	turn(f);
 	assert_int_equal(read(b, in, 1), 0);
 	close(b);
@@ -267,7 +277,7 @@ static void a_pty_is_found_by_its_path_and_can_be_left(void **state)
 
 struct child {
 	pid_t pid;
-	int in, out;            /* our ends */
+	int in, out; /* our ends */
 };
 
 /* Echoes what the console reads until the user leaves, or input says "die" (SIGABRT). */
@@ -304,7 +314,7 @@ static struct child start(int in, int out, int our_in, int our_out)
 		const struct rlimit none = { 0, 0 };
 
 		setrlimit(RLIMIT_CORE, &none);
-		signal(SIGSEGV, SIG_DFL);       /* cmocka's, or a sanitizer's */
+		signal(SIGSEGV, SIG_DFL); /* cmocka's, or a sanitizer's */
 		dup2(in, 0);
 		dup2(out, 1);
 		close(our_in);
@@ -410,7 +420,7 @@ static void piped_input_arrives_and_its_end_is_not_the_end(void **state)
 	close(in[0]);
 	close(out[1]);
 	wait_for(c.out, "ready");
-	assert_int_equal(write(c.in, "from a pipe\x01x", 13), 13);      /* no escape without a terminal */
+	assert_int_equal(write(c.in, "from a pipe\x01x", 13), 13); /* no escape without a terminal */
 	close(c.in);
 	wait_for(c.out, "from a pipe\x01x");
 	usleep(50000);

@@ -53,9 +53,17 @@ static const struct device_option probe_options[] = {
 };
 
 static const struct device_type probe_type = {
-	.name = "a-probe", .help = "this test's", .state_bytes = sizeof(struct probe),
-	.ranges = probe_ranges, .range_count = 2, .options = probe_options, .option_count = 3,
-	.create = probe_create, .destroy = probe_destroy, .reset = probe_reset, .access = probe_access,
+	.name = "a-probe",
+	.help = "this test's",
+	.state_bytes = sizeof(struct probe),
+	.ranges = probe_ranges,
+	.range_count = 2,
+	.options = probe_options,
+	.option_count = 3,
+	.create = probe_create,
+	.destroy = probe_destroy,
+	.reset = probe_reset,
+	.access = probe_access,
 };
 DEVICE(a_probe, &probe_type);
 
@@ -121,7 +129,9 @@ static void options_reach_the_state_and_ranges_the_bus(void **state)
 
 static void wrong_specs_are_refused_with_the_name_of_what_is_wrong(void **state)
 {
-	static const struct { const char *spec, *words; } rows[] = {
+	static const struct {
+		const char *spec, *words;
+	} rows[] = {
 		{ "nosuch", "no such device" },
 		{ "", "no such device" },
 		{ "a-probe,colour=red", "no option \"colour\"; it has path, size, on" },

@@ -69,7 +69,11 @@ static uint32_t cell_at(const void *blob, const char *path, const char *name, un
 
 static void board_devices_are_where_the_map_says(void **state)
 {
-	static const struct { const char *path, *compatible; uint32_t base; int spi; } rows[] = {
+	static const struct {
+		const char *path, *compatible;
+		uint32_t base;
+		int spi;
+	} rows[] = {
 		{ "/pl011@9000000", "arm,pl011", BOARD_UART_BASE, BOARD_UART_SPI },
 		{ "/pl031@9010000", "arm,pl031", BOARD_RTC_BASE, BOARD_RTC_SPI },
 		{ "/pl061@9030000", "arm,pl061", BOARD_GPIO_BASE, BOARD_GPIO_SPI },
@@ -109,7 +113,11 @@ static void stdout_path_leads_to_the_uart(void **state)
 
 static void every_phandle_that_is_named_exists_once(void **state)
 {
-	static const struct { const char *path, *name; unsigned cell; const char *flag; } refs[] = {
+	static const struct {
+		const char *path, *name;
+		unsigned cell;
+		const char *flag;
+	} refs[] = {
 		{ "/", "interrupt-parent", 0, "interrupt-controller" },
 		{ "/pl011@9000000", "clocks", 0, "#clock-cells" },
 		{ "/pl011@9000000", "clocks", 1, "#clock-cells" },
@@ -132,7 +140,9 @@ static void every_phandle_that_is_named_exists_once(void **state)
 
 static void chosen_has_cmdline_initrd_and_fresh_seeds(void **state)
 {
-	const struct fdt_config cfg = { .cmdline = "console=ttyAMA0 quiet", .initrd = gpa(0x48000000), .initrd_bytes = 0x1234 };
+	const struct fdt_config cfg = { .cmdline = "console=ttyAMA0 quiet",
+					.initrd = gpa(0x48000000),
+					.initrd_bytes = 0x1234 };
 	size_t bytes;
 	void *a = tree(&cfg, &bytes), *b = tree(&cfg, &bytes);
 	int len;
@@ -193,7 +203,8 @@ static void a_command_line_that_is_too_long_is_refused(void **state)
 
 /* ---- --dtb ---- */
 
-static int read_back(const void *file, size_t len, const struct fdt_config *cfg, void **blob, size_t *bytes, char **said)
+static int read_back(const void *file, size_t len, const struct fdt_config *cfg, void **blob, size_t *bytes,
+		     char **said)
 {
 	char path[] = "/tmp/vmm-dtb-XXXXXX";
 	int fd = mkstemp(path), err;
@@ -231,7 +242,11 @@ static void the_users_tree_stays_but_for_chosen(void **state)
 
 static void files_that_are_no_tree_are_named(void **state)
 {
-	static const struct { const char *bytes; size_t len; const char *words; } rows[] = {
+	static const struct {
+		const char *bytes;
+		size_t len;
+		const char *words;
+	} rows[] = {
 		{ "", 0, "is empty" },
 		{ "/dts-v1/;\n/ {};", 15, "compile it with dtc" },
 		{ "\177ELF\2\1\1", 7, "ELF" },
@@ -245,7 +260,8 @@ static void files_that_are_no_tree_are_named(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		assert_true(read_back(rows[i].bytes, rows[i].len, &(struct fdt_config){ 0 }, &again, &bytes, &said) < 0);
+		assert_true(read_back(rows[i].bytes, rows[i].len, &(struct fdt_config){ 0 }, &again, &bytes, &said) <
+			    0);
 		if (!strstr(said, rows[i].words))
 			fail_msg("wanted \"%s\", got \"%s\"", rows[i].words, said);
 		assert_null(again);

@@ -21,9 +21,9 @@
 #include <vmm/mem.h>
 #include "vm.h"
 
-#define RAM UINT64_C(0x40000000)
-#define KERNEL_BYTES (9 * MIB + 12345)  /* more than one block of lz4 -l */
-#define BSS (3 * MIB)
+#define RAM          UINT64_C(0x40000000)
+#define KERNEL_BYTES (9 * MIB + 12345) /* more than one block of lz4 -l */
+#define BSS          (3 * MIB)
 
 static char dir[] = "/tmp/vmm-load-XXXXXX";
 static uint8_t *kernel;
@@ -84,8 +84,11 @@ static bool have(const char *program)
 
 static void header(uint8_t *p, uint64_t text_offset, uint64_t image_size, uint64_t flags)
 {
-	const struct image_header h = { .code0 = 0x14000010, .text_offset = text_offset, .image_size = image_size,
-					.flags = flags, .magic = { 'A', 'R', 'M', 0x64 } };
+	const struct image_header h = { .code0 = 0x14000010,
+					.text_offset = text_offset,
+					.image_size = image_size,
+					.flags = flags,
+					.magic = { 'A', 'R', 'M', 0x64 } };
 
 	memcpy(p, &h, sizeof(h));
 }
@@ -164,7 +167,11 @@ static void refused(const char *path, const char *words) { refused_with(path, 64
 
 /* ---- Good ones ---- */
 
-static void plain_image(void **state) { (void)state; loads("Image", "Image"); }
+static void plain_image(void **state)
+{
+	(void)state;
+	loads("Image", "Image");
+}
 
 static void gzip_image(void **state)
 {
@@ -268,11 +275,21 @@ struct elf {
 static struct elf elf_at(uint64_t vaddr, uint64_t paddr)
 {
 	struct elf f = {
-		.e = { .e_ident = { 0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, 1 }, .e_type = ET_EXEC,
-		       .e_machine = EM_AARCH64, .e_version = 1, .e_entry = vaddr + 16, .e_phoff = sizeof(Elf64_Ehdr),
-		       .e_ehsize = sizeof(Elf64_Ehdr), .e_phentsize = sizeof(Elf64_Phdr), .e_phnum = 2 },
-		.p = { { .p_type = PT_LOAD, .p_offset = offsetof(struct elf, code), .p_vaddr = vaddr, .p_paddr = paddr,
-			 .p_filesz = 64, .p_memsz = 0x1000 },
+		.e = { .e_ident = { 0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, 1 },
+		       .e_type = ET_EXEC,
+		       .e_machine = EM_AARCH64,
+		       .e_version = 1,
+		       .e_entry = vaddr + 16,
+		       .e_phoff = sizeof(Elf64_Ehdr),
+		       .e_ehsize = sizeof(Elf64_Ehdr),
+		       .e_phentsize = sizeof(Elf64_Phdr),
+		       .e_phnum = 2 },
+		.p = { { .p_type = PT_LOAD,
+			 .p_offset = offsetof(struct elf, code),
+			 .p_vaddr = vaddr,
+			 .p_paddr = paddr,
+			 .p_filesz = 64,
+			 .p_memsz = 0x1000 },
 		       { .p_type = PT_NOTE } },
 	};
 
@@ -347,7 +364,12 @@ static void missing_empty_directory_and_device(void **state)
 
 static void files_of_other_kinds_are_named(void **state)
 {
-	static const struct { size_t at; const char *magic; size_t len; const char *words; } rows[] = {
+	static const struct {
+		size_t at;
+		const char *magic;
+		size_t len;
+		const char *words;
+	} rows[] = {
 		{ 0x202, "HdrS", 4, "x86 bzImage" },
 		{ 56, "RSC\x05", 4, "RISC-V" },
 		{ 0x24, "\x18\x28\x6f\x01", 4, "32-bit Arm zImage" },
@@ -425,7 +447,8 @@ static void elf_for_others_and_damaged_elf(void **state)
 
 static void truncated_and_damaged_compression(void **state)
 {
-	static const char *const names[] = { "Image.gz", "Image.xz", "Image.lzma", "Image.zst", "Image.lz4", "Image.lz4l" };
+	static const char *const names[] = { "Image.gz",  "Image.xz",  "Image.lzma",
+					     "Image.zst", "Image.lz4", "Image.lz4l" };
 	uint8_t image[200];
 
 	(void)state;
@@ -513,7 +536,9 @@ static void an_image_shorter_than_its_pe_sections_is_truncated(void **state)
 
 static void zboot_pointing_outside_itself_is_truncated(void **state)
 {
-	struct zboot_header h = { .mz = "MZ", .magic = { 'z', 'i', 'm', 'g' }, .payload_offset = 0x1000, .payload_size = 64 };
+	struct zboot_header h = {
+		.mz = "MZ", .magic = { 'z', 'i', 'm', 'g' }, .payload_offset = 0x1000, .payload_size = 64
+	};
 
 	(void)state;
 	refused(put("zb", &h, sizeof(h)), "truncated");

@@ -50,9 +50,9 @@ static void timers_fire_in_order_of_deadline_and_not_early(void **state)
 		loop_timer_init(&n[i].t, o.loop, NULL, fire, &n[i]);
 		loop_timer_arm(&n[i].t, now + (20 - 3 * i) * MS);
 	}
-	loop_timer_arm(&n[5].t, UINT64_MAX);            /* disarmed */
-	loop_timer_arm(&n[4].t, now + 30 * MS);         /* later */
-	loop_timer_arm(&n[0].t, now + 1 * MS);          /* earlier */
+	loop_timer_arm(&n[5].t, UINT64_MAX);    /* disarmed */
+	loop_timer_arm(&n[4].t, now + 30 * MS); /* later */
+	loop_timer_arm(&n[0].t, now + 1 * MS);  /* earlier */
 	assert_int_equal(loop_run(o.loop), 42);
 	assert_true(loop_now_ns() >= now + 17 * MS);
 	assert_int_equal(o.fired[0], 0);
@@ -68,7 +68,7 @@ struct threads {
 	struct loop *loop;
 	struct loop_timer t;
 	pthread_mutex_t lock;
-	unsigned fired;                 /* under lock: TSan watches */
+	unsigned fired; /* under lock: TSan watches */
 	_Atomic bool stop;
 };
 
@@ -229,7 +229,7 @@ struct churn {
 	struct loop *loop;
 	pthread_mutex_t lock;
 	_Atomic bool inside, stop;
-	bool alive;                     /* under lock */
+	bool alive; /* under lock */
 	int fd;
 };
 

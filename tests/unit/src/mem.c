@@ -97,13 +97,14 @@ static int make_file(size_t bytes)
 
 static void a_file_is_the_same_bytes_mapped_or_read(void **state)
 {
-	static const struct { uint64_t addr, offset, len; } row[] = {
-		{ 0x40000000, 0, 100000 },              /* pages agree */
-		{ 0x40000123, 0x123, 100000 },          /* agree, with a head */
-		{ 0x40000123, 0x124, 100000 },          /* do not agree */
-		{ 0x40000fff, 0xfff, 2 },
-		{ 0x40001000, 0x2000, 0x3000 },
-		{ 0x40000800, 0x800, 0x1000 },          /* no whole page */
+	static const struct {
+		uint64_t addr, offset, len;
+	} row[] = {
+		{ 0x40000000, 0, 100000 },     /* pages agree */
+		{ 0x40000123, 0x123, 100000 }, /* agree, with a head */
+		{ 0x40000123, 0x124, 100000 }, /* do not agree */
+		{ 0x40000fff, 0xfff, 2 },      { 0x40001000, 0x2000, 0x3000 },
+		{ 0x40000800, 0x800, 0x1000 }, /* no whole page */
 		{ 0x40000000, 0, 1 },
 	};
 	int fd = make_file(200000);

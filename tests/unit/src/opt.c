@@ -26,7 +26,13 @@ struct dest {
 
 static const struct opt rows[] = {
 	{ .help = "Heading", .kind = OPT_GROUP },
-	{ .name = "mem", .arg = "SIZE", .help = "h", .kind = OPT_SIZE, .offset = AT(size), .min = 2 * MIB, .max = 64 * GIB },
+	{ .name = "mem",
+	  .arg = "SIZE",
+	  .help = "h",
+	  .kind = OPT_SIZE,
+	  .offset = AT(size),
+	  .min = 2 * MIB,
+	  .max = 64 * GIB },
 	{ .name = "timeout", .arg = "TIME", .help = "h", .kind = OPT_TIME, .offset = AT(time), .min = 1000000 },
 	{ .name = "kernel", .arg = "FILE", .help = "h", .kind = OPT_STRING, .offset = AT(text) },
 	{ .name = "cmdline", .arg = "TEXT", .help = "h", .kind = OPT_TEXT, .offset = AT(maybe) },
@@ -40,7 +46,12 @@ static const struct opt rows[] = {
 };
 
 static const struct opt_set set = {
-	.rows = rows, .count = ARRAY_SIZE(rows), .args = "[KERNEL]", .doc = "d", .args_offset = AT(args), .args_max = 1,
+	.rows = rows,
+	.count = ARRAY_SIZE(rows),
+	.args = "[KERNEL]",
+	.doc = "d",
+	.args_offset = AT(args),
+	.args_max = 1,
 };
 
 static char said[1024];
@@ -75,7 +86,8 @@ static void good_options_fill_the_struct(void **state)
 
 	(void)state;
 	assert_int_equal(parse(&d, "--mem 1G Image --timeout=500ms --json --on-reset exit --device a,b=1 --device c "
-				   "--cpus 4 --ipa-bits max --sve-vl 128,256,512 --pauth on --cmdline="), 0);
+				   "--cpus 4 --ipa-bits max --sve-vl 128,256,512 --pauth on --cmdline="),
+			 0);
 	assert_string_equal(said, "");
 	assert_int_equal(d.size, GIB);
 	assert_int_equal(d.time, 500000000);
@@ -100,12 +112,18 @@ static void good_options_fill_the_struct(void **state)
 
 static void sizes_and_times_have_units(void **state)
 {
-	static const struct { const char *text; uint64_t value; } size[] = {
+	static const struct {
+		const char *text;
+		uint64_t value;
+	} size[] = {
 		{ "512M", 512 * MIB }, { "512", 512 * MIB }, { "1g", GIB }, { "2048K", 2 * MIB }, { "4GiB", 4 * GIB },
 	};
-	static const struct { const char *text; uint64_t value; } time[] = {
-		{ "30", 30 * NSEC_PER_SEC }, { "30s", 30 * NSEC_PER_SEC }, { "5m", 300 * NSEC_PER_SEC }, { "1ms", 1000000 },
-		{ "1h", 3600 * NSEC_PER_SEC },
+	static const struct {
+		const char *text;
+		uint64_t value;
+	} time[] = {
+		{ "30", 30 * NSEC_PER_SEC }, { "30s", 30 * NSEC_PER_SEC },  { "5m", 300 * NSEC_PER_SEC },
+		{ "1ms", 1000000 },          { "1h", 3600 * NSEC_PER_SEC },
 	};
 	uint64_t v;
 
@@ -123,7 +141,9 @@ static void sizes_and_times_have_units(void **state)
 /* One line each, which names option, value and what to do. */
 static void bad_options_give_one_line(void **state)
 {
-	static const struct { const char *line, *names[3]; } row[] = {
+	static const struct {
+		const char *line, *names[3];
+	} row[] = {
 		{ "--mem 0", { "--mem=0", "2 MiB", "use more" } },
 		{ "--mem 1", { "--mem=1", "2 MiB", "use more" } },
 		{ "--mem 1T", { "--mem=1T", "64 GiB", "use less" } },

@@ -50,12 +50,13 @@ HV_BACKEND(no_reset, &no_reset_ops);
 static void write_image(char *path, unsigned fn)
 {
 	uint32_t image[1024] = {
-		0x14000010,                             /* b #64 */
-		[4] = sizeof(image), [6] = 0xa,         /* image_size; little-endian, 4K, anywhere */
-		[14] = 0x644d5241,                      /* "ARM\x64" */
-		[16] = fn ? 0x52800000 | fn << 5 : 0x14000000,  /* movz w0, #fn; or b . */
-		[17] = 0x72b08000,                      /* movk w0, #0x8400, lsl #16 */
-		[18] = 0xd4000002,                      /* hvc #0 */
+		0x14000010, /* b #64 */
+		[4] = sizeof(image),
+		[6] = 0xa,                                     /* image_size; little-endian, 4K, anywhere */
+		[14] = 0x644d5241,                             /* "ARM\x64" */
+		[16] = fn ? 0x52800000 | fn << 5 : 0x14000000, /* movz w0, #fn; or b . */
+		[17] = 0x72b08000,                             /* movk w0, #0x8400, lsl #16 */
+		[18] = 0xd4000002,                             /* hvc #0 */
 		[19] = 0x14000000,
 	};
 	int fd;
@@ -73,7 +74,7 @@ struct guest {
 	unsigned fn, cpus;
 	bool reset_ends;
 	uint64_t timeout_ns;
-	thread_fn meanwhile;            /* runs beside the guest */
+	thread_fn meanwhile; /* runs beside the guest */
 };
 
 static const char *const backends[] = { "soft", "soft-without-reset" };
@@ -81,8 +82,13 @@ static const char *const backends[] = { "soft", "soft-without-reset" };
 static struct vm_result run_on(const char *hv, const struct guest *g)
 {
 	struct vm_config cfg = {
-		.hv = hv, .ram_bytes = 64 * MIB, .cmdline = "", .console = "null", .reset_ends = g->reset_ends,
-		.timeout_ns = g->timeout_ns ? g->timeout_ns : 20 * NSEC_PER_SEC, .start_ns = loop_now_ns(),
+		.hv = hv,
+		.ram_bytes = 64 * MIB,
+		.cmdline = "",
+		.console = "null",
+		.reset_ends = g->reset_ends,
+		.timeout_ns = g->timeout_ns ? g->timeout_ns : 20 * NSEC_PER_SEC,
+		.start_ns = loop_now_ns(),
 	};
 	uint64_t cpus = g->cpus ? g->cpus : 1;
 	struct vm_result r;

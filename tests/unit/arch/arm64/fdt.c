@@ -45,7 +45,7 @@ static uint64_t reg_at(const void *fdt, const char *path, unsigned index)
 	assert_true(node >= 0);
 	reg = fdt_getprop(fdt, node, "reg", &len);
 	assert_true(len >= (int)(8 * (index + 1)));
-	return fdt64_ld((const void *)(reg + 8 * index));       /* properties are 4-byte aligned only */
+	return fdt64_ld((const void *)(reg + 8 * index)); /* properties are 4-byte aligned only */
 }
 
 static void cpus_are_named_by_affinity_and_started_by_psci(void **state)
@@ -118,7 +118,7 @@ static void the_kernel_is_entered_as_its_boot_protocol_wants(void **state)
 	struct arch_boot_reg regs[ARCH_BOOT_REG_COUNT];
 	const struct arch_boot_reg want[] = {
 		{ ARCH_REG_PC, 0x40200000 }, { ARCH_REG_X(0), 0x48000000 }, { ARCH_REG_X(1), 0 },
-		{ ARCH_REG_X(2), 0 }, { ARCH_REG_X(3), 0 }, { ARCH_REG_PSTATE, 0x3c5 },
+		{ ARCH_REG_X(2), 0 },        { ARCH_REG_X(3), 0 },          { ARCH_REG_PSTATE, 0x3c5 },
 	};
 
 	(void)state;

@@ -47,9 +47,9 @@ static void the_version_is_what_the_firmware_register_says(void **state)
 static void features_lists_exactly_what_is_there(void **state)
 {
 	static const uint32_t there[] = {
-		PSCI_VERSION, PSCI_CPU_SUSPEND, PSCI_CPU_SUSPEND_64, PSCI_CPU_OFF, PSCI_CPU_ON, PSCI_CPU_ON_64,
-		PSCI_AFFINITY_INFO, PSCI_AFFINITY_INFO_64, PSCI_MIGRATE_INFO_TYPE, PSCI_SYSTEM_OFF,
-		PSCI_SYSTEM_RESET, PSCI_FEATURES, PSCI_SYSTEM_RESET2, PSCI_SYSTEM_RESET2_64, SMCCC_VERSION,
+		PSCI_VERSION,      PSCI_CPU_SUSPEND,   PSCI_CPU_SUSPEND_64,   PSCI_CPU_OFF,           PSCI_CPU_ON,
+		PSCI_CPU_ON_64,    PSCI_AFFINITY_INFO, PSCI_AFFINITY_INFO_64, PSCI_MIGRATE_INFO_TYPE, PSCI_SYSTEM_OFF,
+		PSCI_SYSTEM_RESET, PSCI_FEATURES,      PSCI_SYSTEM_RESET2,    PSCI_SYSTEM_RESET2_64,  SMCCC_VERSION,
 	};
 	struct soc *s = fake_soc(1);
 	unsigned found = 0;
@@ -131,7 +131,11 @@ static void smc32_calls_ignore_the_upper_halves(void **state)
 	fake_soc_free(s);
 }
 
-struct race { struct cpu *cpu; pthread_barrier_t *start; int64_t got; };
+struct race {
+	struct cpu *cpu;
+	pthread_barrier_t *start;
+	int64_t got;
+};
 
 static void *race_on(void *opaque)
 {

@@ -21,8 +21,9 @@ static int64_t call(struct cpu *c, uint64_t id, uint64_t arg)
 static void unknown_functions_are_not_supported(void **state)
 {
 	static const uint32_t ids[] = {
-		0, 1, 0x7fffffff, 0xffffffff, 0x80000002, 0x8000ffff, 0x84000005, 0x84000007, 0x8400000e,
-		0x84000054, 0xc4000050, 0xc4000000, 0xc4000002, 0xc400000a, 0x8600ff01, 0xc5000020, 0x95c1ba5e,
+		0,          1,          0x7fffffff, 0xffffffff, 0x80000002, 0x8000ffff,
+		0x84000005, 0x84000007, 0x8400000e, 0x84000054, 0xc4000050, 0xc4000000,
+		0xc4000002, 0xc400000a, 0x8600ff01, 0xc5000020, 0x95c1ba5e,
 	};
 	struct soc *s = fake_soc(1);
 
@@ -97,7 +98,7 @@ static void entropy_is_right_aligned_and_never_more_than_asked(void **state)
 		for (unsigned k = 0; k < 3; k++)
 			seen[k] |= c->x[1 + k];
 	}
-	assert_int_equal(seen[0], 3);                   /* all bits seen set: 2^-200 of bad luck each */
+	assert_int_equal(seen[0], 3); /* all bits seen set: 2^-200 of bad luck each */
 	assert_int_equal(seen[1], UINT64_MAX);
 	assert_int_equal(seen[2], UINT64_MAX);
 	assert_int_equal(call(c, TRNG_RND32, 96), SMCCC_SUCCESS);

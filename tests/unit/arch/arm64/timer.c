@@ -73,7 +73,7 @@ static void istatus_is_enable_and_condition_whatever_the_mask(void **state)
 	write_ctl(c, CNT_CTL_ENABLE);
 	assert_int_equal(read_ctl(c), CNT_CTL_ENABLE | CNT_CTL_ISTATUS);
 	assert_true(virt_pending(c));
-	write_ctl(c, UINT64_MAX & ~UINT64_C(1));        /* ISTATUS is not writable, the rest RES0 */
+	write_ctl(c, UINT64_MAX & ~UINT64_C(1)); /* ISTATUS is not writable, the rest RES0 */
 	assert_int_equal(read_ctl(c), CNT_CTL_IMASK);
 	assert_false(virt_pending(c));
 	fake_soc_free(s);
@@ -156,12 +156,12 @@ static void tval_is_a_signed_32_bit_view(void **state)
 	uint64_t before = vct(c);
 
 	(void)state;
-	timer_write_cntv_tval(c, 0, 0xffffffff);                /* -1 */
+	timer_write_cntv_tval(c, 0, 0xffffffff); /* -1 */
 	assert_in_range(timer_read_cntv_cval(c, 0) + 1, before, vct(c));
 	timer_write_cntv_tval(c, 0, 0x7fffffff);
 	assert_in_range(timer_read_cntv_cval(c, 0) - 0x7fffffff, before, vct(c));
 	write_cval(c, vct(c) + (UINT64_C(5) << 32) + 1000 * MS);
-	assert_in_range(timer_read_cntv_tval(c, 0), 900 * MS, 1000 * MS);       /* upper half is 0 */
+	assert_in_range(timer_read_cntv_tval(c, 0), 900 * MS, 1000 * MS); /* upper half is 0 */
 	write_cval(c, 0);
 	assert_in_range(timer_read_cntv_tval(c, 0), UINT32_MAX - TIMER_FREQUENCY_HZ, UINT32_MAX);
 	fake_soc_free(s);
@@ -195,7 +195,7 @@ static void a_restored_counter_goes_on_from_there_for_all_cpus(void **state)
 	assert_false(virt_pending(s->cpus[1]));
 	timer_write_cntvct(s->cpus[0], 0, start);
 	assert_in_range(vct(s->cpus[1]), start, start + TIMER_FREQUENCY_HZ);
-	assert_true(virt_pending(s->cpus[1]));                  /* due by now */
+	assert_true(virt_pending(s->cpus[1])); /* due by now */
 	assert_in_range(timer_read_cntpct(s->cpus[0], 0), 0, TIMER_FREQUENCY_HZ);
 	timer_write_cntvct(s->cpus[0], 0, 0);
 	assert_false(virt_pending(s->cpus[1]));

@@ -159,7 +159,8 @@ static void A1_values_come_in_a_block_not_in_spare_bits(void **state)
 {
 	(void)state;
 	/* The whole signature: backend, what it borrows, the block, the result; no flags, no scalar type. */
-	int (*f)(const struct hv_ops *, const struct hv_env *, const struct hv_block *, struct hv_vm **) = hv_create_vm2;
+	int (*f)(const struct hv_ops *, const struct hv_env *, const struct hv_block *, struct hv_vm **) =
+		hv_create_vm2;
 
 	assert_non_null(f);
 	assert_int_equal(sizeof(struct hv_block), 8);
@@ -174,7 +175,7 @@ static void A2_a_walk_never_leaves_the_block(void **state)
 	listen(&s);
 	for (unsigned round = 0; round < 200000; round++) {
 		size_t words = 1 + round % 40, bytes = words * 8;
-		uint64_t *p = malloc(bytes);    /* exactly, so that ASan sees the byte behind */
+		uint64_t *p = malloc(bytes); /* exactly, so that ASan sees the byte behind */
 		struct hv_attr *a = NULL;
 
 		for (size_t i = 0; i < words; i++) {
@@ -195,9 +196,13 @@ static void A2_a_walk_never_leaves_the_block(void **state)
 
 static void A2_sizes_that_are_wrong_are_refused(void **state)
 {
-	static const struct { uint32_t block; uint16_t attr; } row[] = {
-		{ 24, 0 }, { 24, 4 }, { 24, 7 }, { 24, 12 }, { 24, 24 }, { 24, 0xfff8 }, { 0, 16 }, { 4, 16 },
-		{ 12, 8 }, { 23, 16 }, { 28, 16 }, { HV_BLOCK_BYTES_MAX + 8, 16 }, { UINT32_MAX, 16 },
+	static const struct {
+		uint32_t block;
+		uint16_t attr;
+	} row[] = {
+		{ 24, 0 },          { 24, 4 }, { 24, 7 }, { 24, 12 }, { 24, 24 }, { 24, 0xfff8 },
+		{ 0, 16 },          { 4, 16 }, { 12, 8 }, { 23, 16 }, { 28, 16 }, { HV_BLOCK_BYTES_MAX + 8, 16 },
+		{ UINT32_MAX, 16 },
 	};
 
 	(void)state;
@@ -399,10 +404,23 @@ static void A10_the_maximum_is_given_when_asked_for(void **state)
 
 static void A10_nothing_is_rounded(void **state)
 {
-	static const struct { uint16_t type; uint64_t value; } bad[] = {
-		{ HV_ATTR_IPA_BITS, 31 }, { HV_ATTR_IPA_BITS, 53 }, { HV_ATTR_IPA_BITS, 0 }, { HV_ATTR_VCPU_COUNT, 0 },
-		{ HV_ATTR_VCPU_COUNT, 65 }, { HV_ATTR_GIC, 1 }, { HV_ATTR_GIC, 4 }, { HV_ATTR_GIC, 64 }, { HV_ATTR_PAUTH, 2 },
-		{ HV_ATTR_SVE_VLS, 4 }, { HV_ATTR_SVE_VLS, 0xa }, { HV_ATTR_CAPS, 1 }, { HV_ATTR_CAPS, UINT64_C(1) << 63 },
+	static const struct {
+		uint16_t type;
+		uint64_t value;
+	} bad[] = {
+		{ HV_ATTR_IPA_BITS, 31 },
+		{ HV_ATTR_IPA_BITS, 53 },
+		{ HV_ATTR_IPA_BITS, 0 },
+		{ HV_ATTR_VCPU_COUNT, 0 },
+		{ HV_ATTR_VCPU_COUNT, 65 },
+		{ HV_ATTR_GIC, 1 },
+		{ HV_ATTR_GIC, 4 },
+		{ HV_ATTR_GIC, 64 },
+		{ HV_ATTR_PAUTH, 2 },
+		{ HV_ATTR_SVE_VLS, 4 },
+		{ HV_ATTR_SVE_VLS, 0xa },
+		{ HV_ATTR_CAPS, 1 },
+		{ HV_ATTR_CAPS, UINT64_C(1) << 63 },
 	};
 	struct hv_env env = new_env();
 	struct hv_vm *vm = create(backend(1), &env, NULL);
@@ -501,7 +519,8 @@ static void B3_probe_has_no_side_effects_at_any_time(void **state)
 static void B4_there_is_one_probe(void **state)
 {
 	(void)state;
-	/* For all attributes, including CAPS, in one call; no operation of the backend's is named after an attribute. */
+	/* For all attributes, including CAPS, in one call; no operation of the backend's is named after an attribute.
+	 */
 	struct hv_block_buf b = block_of_all();
 
 	assert_int_equal(hv_probe(backend(0), &b.block), 0);
@@ -575,7 +594,9 @@ static void C1_a_half_created_vm_takes_only_configuration(void **state)
 	for (unsigned i = 0; i < BACKENDS; i++) {
 		struct hv_env env = new_env();
 		struct hv_vm *vm = create(backend(i), &env, NULL);
-		struct hv_mem m = { .base = gpa(0x40000000), .host = mem_ptr(env.mem, gpa(0x40000000), 1), .bytes = 4 * MIB };
+		struct hv_mem m = { .base = gpa(0x40000000),
+				    .host = mem_ptr(env.mem, gpa(0x40000000), 1),
+				    .bytes = 4 * MIB };
 		struct hv_reg regs[1];
 		unsigned count = 1;
 		uint64_t v = 0;
@@ -634,8 +655,12 @@ static void C3_vcpus_come_after_finish(void **state)
 
 static void C4_any_order_of_settings_makes_the_same_vm(void **state)
 {
-	static const struct { uint16_t type; uint64_t value; } set[5] = {
-		{ HV_ATTR_VCPU_COUNT, 2 }, { HV_ATTR_IPA_BITS, 42 }, { HV_ATTR_GIC, 3 }, { HV_ATTR_PAUTH, 1 }, { HV_ATTR_SVE_VLS, 0 },
+	static const struct {
+		uint16_t type;
+		uint64_t value;
+	} set[5] = {
+		{ HV_ATTR_VCPU_COUNT, 2 }, { HV_ATTR_IPA_BITS, 42 }, { HV_ATTR_GIC, 3 },
+		{ HV_ATTR_PAUTH, 1 },      { HV_ATTR_SVE_VLS, 0 },
 	};
 	struct hv_values first;
 
@@ -746,7 +771,10 @@ static void C8_a_property_has_one_route(void **state)
 
 static void D2_D9_every_capability_says_what_it_means(void **state)
 {
-	static const struct { uint32_t id; const char *text; } row[] = {
+	static const struct {
+		uint32_t id;
+		const char *text;
+	} row[] = {
 #define CAP(id, NAME, name, op, text) { id, text },
 #include <vmm/cap.def>
 	};
@@ -814,13 +842,20 @@ static void D5_an_unknown_capability_is_absent_not_an_error(void **state)
 static void D6_numbers_are_never_reused(void **state)
 {
 	/* Append only. A line that changes here breaks somebody's snapshot. */
-	static const struct { uint32_t id; const char *name; } golden_caps[] = {
+	static const struct {
+		uint32_t id;
+		const char *name;
+	} golden_caps[] = {
 		{ 1, "core-api-stable" }, { 2, "vcpu-count-max" }, { 3, "ipa-bits-max" }, { 4, "reg-list" },
-		{ 5, "mem-readonly" }, { 6, "dirty-log" }, { 7, "sve" }, { 8, "vm-reset" }, { 9, "insn-count" },
+		{ 5, "mem-readonly" },    { 6, "dirty-log" },      { 7, "sve" },          { 8, "vm-reset" },
+		{ 9, "insn-count" },
 	};
-	static const struct { uint16_t id; const char *name; } golden_attrs[] = {
-		{ 0x0001, "vcpu-count" }, { 0x0002, "caps" }, { 0x4001, "ipa-bits" }, { 0x4002, "sve-vls" },
-		{ 0x4003, "gic" }, { 0x4004, "pauth" }, { 0x4005, "pmu" },
+	static const struct {
+		uint16_t id;
+		const char *name;
+	} golden_attrs[] = {
+		{ 0x0001, "vcpu-count" }, { 0x0002, "caps" },  { 0x4001, "ipa-bits" }, { 0x4002, "sve-vls" },
+		{ 0x4003, "gic" },        { 0x4004, "pauth" }, { 0x4005, "pmu" },
 	};
 
 	(void)state;
@@ -840,7 +875,7 @@ static void D8_core_api_stable_is_reserved_and_reads_zero(void **state)
 	for (unsigned i = 0; i < BACKENDS; i++)
 		assert_int_equal(hv_cap(backend(i), NULL, HV_CAP_CORE_API_STABLE), 0);
 	assert_int_equal(HV_CAP_CORE_API_STABLE, 1);
-	assert_true(fake_ops.check_cap(NULL, HV_CAP_CORE_API_STABLE));  /* even this backend's claim */
+	assert_true(fake_ops.check_cap(NULL, HV_CAP_CORE_API_STABLE)); /* even this backend's claim */
 }
 
 /* ---- E ---- */
@@ -956,7 +991,7 @@ static void E6_E7_after_the_first_run_features_take_only_the_value_they_have(voi
 			v ^= 1;
 			assert_int_equal(hv_reg_set(vm, NULL, regs[k].id, &v), -EBUSY);
 		}
-		assert_true(features >= 3);     /* bitmaps and versions alike */
+		assert_true(features >= 3); /* bitmaps and versions alike */
 		hv_destroy(vm);
 		free_env(&env);
 	}
@@ -1284,11 +1319,13 @@ static void I3_I4_a_flag_a_backend_does_not_know_is_refused_by_it(void **state)
 	for (unsigned i = 0; i < BACKENDS; i++) {
 		struct hv_env env = new_env();
 		struct hv_vm *vm = finished(backend(i), &env, NULL);
-		struct hv_mem m = { .base = gpa(0x40000000), .host = mem_ptr(env.mem, gpa(0x40000000), 1), .bytes = 4 * MIB };
+		struct hv_mem m = { .base = gpa(0x40000000),
+				    .host = mem_ptr(env.mem, gpa(0x40000000), 1),
+				    .bytes = 4 * MIB };
 
 		assert_int_equal(hv_mem_map(vm, &m), 0);
 		for (unsigned bit = 0; bit < 32; bit++) {
-			bool known = i == 1 && bit == 0;        /* the fake one knows READONLY, the other nothing */
+			bool known = i == 1 && bit == 0; /* the fake one knows READONLY, the other nothing */
 
 			m.flags = UINT32_C(1) << bit;
 			assert_int_equal(hv_mem_map(vm, &m), known ? 0 : -EINVAL);

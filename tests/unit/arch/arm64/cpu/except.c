@@ -8,7 +8,7 @@
 
 #include "machine.h"
 
-#define VBAR UINT64_C(0x40010000)
+#define VBAR        UINT64_C(0x40010000)
 #define SCTLR_SPAN  (UINT64_C(1) << 23)
 #define SCTLR_DSSBS (UINT64_C(1) << 44)
 
@@ -20,7 +20,7 @@ static struct machine at(uint64_t pstate)
 
 	m.cpu->sys[SYS_VBAR_EL1] = VBAR;
 	m.cpu->sp_el[0] = 0x1000;
-	m.cpu->x[SLOT_SP] = 0x2000;     /* SP_EL1: reset state is EL1h */
+	m.cpu->x[SLOT_SP] = 0x2000; /* SP_EL1: reset state is EL1h */
 	cpu_set_pstate(m.cpu, pstate);
 	m.cpu->pc = 0x40000100;
 	return m;
@@ -28,8 +28,12 @@ static struct machine at(uint64_t pstate)
 
 static void the_vector_depends_on_where_from(void **state)
 {
-	static const struct { uint64_t pstate, offset, sp; } rows[] = {
-		{ EL1T, 0x000, 0x1000 }, { EL1H, 0x200, 0x2000 }, { EL0T, 0x400, 0x1000 },
+	static const struct {
+		uint64_t pstate, offset, sp;
+	} rows[] = {
+		{ EL1T, 0x000, 0x1000 },
+		{ EL1H, 0x200, 0x2000 },
+		{ EL0T, 0x400, 0x1000 },
 	};
 
 	(void)state;
@@ -79,7 +83,7 @@ static void entry_sets_pan_ssbs_and_clears_il_ss_btype(void **state)
 
 	(void)state;
 	exc_undefined(c);
-	assert_false(c->pan);           /* SPAN is set at reset */
+	assert_false(c->pan); /* SPAN is set at reset */
 	assert_false(c->ssbs);
 	assert_int_equal(c->il | c->ss | c->btype, 0);
 	assert_true(c->dit);
@@ -110,8 +114,8 @@ static void an_illegal_return_stays_and_sets_il(void **state)
 
 static void the_instruction_after_an_illegal_return_traps(void **state)
 {
-	static const uint32_t code[] = { 0xd69f03e0 };  /* eret */
-	static const uint32_t vector[] = { 0x52800100, 0x72b08000, 0xd4000002 };        /* SYSTEM_OFF */
+	static const uint32_t code[] = { 0xd69f03e0 };                           /* eret */
+	static const uint32_t vector[] = { 0x52800100, 0x72b08000, 0xd4000002 }; /* SYSTEM_OFF */
 	struct machine m = at(EL1H | PSTATE_DAIF);
 
 	(void)state;
@@ -141,8 +145,14 @@ static void eret_clears_the_monitor_and_sets_the_event(void **state)
 
 static void fp_traps_as_fpen_says(void **state)
 {
-	static const struct { unsigned fpen; bool el0, el1; } rows[] = {
-		{ 0, true, true }, { 1, true, false }, { 2, true, true }, { 3, false, false },
+	static const struct {
+		unsigned fpen;
+		bool el0, el1;
+	} rows[] = {
+		{ 0, true, true },
+		{ 1, true, false },
+		{ 2, true, true },
+		{ 3, false, false },
 	};
 
 	(void)state;
@@ -160,7 +170,7 @@ static void fp_traps_as_fpen_says(void **state)
 
 static void a_misaligned_pc_faults_at_its_target(void **state)
 {
-	static const uint32_t code[] = { 0xd61f0140 };  /* br x10 */
+	static const uint32_t code[] = { 0xd61f0140 }; /* br x10 */
 	static const uint32_t vector[] = { 0x52800100, 0x72b08000, 0xd4000002 };
 	struct machine m = at(EL1H);
 

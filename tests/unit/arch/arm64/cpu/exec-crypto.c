@@ -165,26 +165,22 @@ static void aes256_of_fips197_c3(void **state)
 
 /* FIPS 180-4: fractional parts of cube roots of primes; the upper halves of the first 64 are SHA-256's. */
 static const uint64_t sha_k[80] = {
-	0x428a2f98d728ae22, 0x7137449123ef65cd, 0xb5c0fbcfec4d3b2f, 0xe9b5dba58189dbbc,
-	0x3956c25bf348b538, 0x59f111f1b605d019, 0x923f82a4af194f9b, 0xab1c5ed5da6d8118,
-	0xd807aa98a3030242, 0x12835b0145706fbe, 0x243185be4ee4b28c, 0x550c7dc3d5ffb4e2,
-	0x72be5d74f27b896f, 0x80deb1fe3b1696b1, 0x9bdc06a725c71235, 0xc19bf174cf692694,
-	0xe49b69c19ef14ad2, 0xefbe4786384f25e3, 0x0fc19dc68b8cd5b5, 0x240ca1cc77ac9c65,
-	0x2de92c6f592b0275, 0x4a7484aa6ea6e483, 0x5cb0a9dcbd41fbd4, 0x76f988da831153b5,
-	0x983e5152ee66dfab, 0xa831c66d2db43210, 0xb00327c898fb213f, 0xbf597fc7beef0ee4,
-	0xc6e00bf33da88fc2, 0xd5a79147930aa725, 0x06ca6351e003826f, 0x142929670a0e6e70,
-	0x27b70a8546d22ffc, 0x2e1b21385c26c926, 0x4d2c6dfc5ac42aed, 0x53380d139d95b3df,
-	0x650a73548baf63de, 0x766a0abb3c77b2a8, 0x81c2c92e47edaee6, 0x92722c851482353b,
-	0xa2bfe8a14cf10364, 0xa81a664bbc423001, 0xc24b8b70d0f89791, 0xc76c51a30654be30,
-	0xd192e819d6ef5218, 0xd69906245565a910, 0xf40e35855771202a, 0x106aa07032bbd1b8,
-	0x19a4c116b8d2d0c8, 0x1e376c085141ab53, 0x2748774cdf8eeb99, 0x34b0bcb5e19b48a8,
-	0x391c0cb3c5c95a63, 0x4ed8aa4ae3418acb, 0x5b9cca4f7763e373, 0x682e6ff3d6b2b8a3,
-	0x748f82ee5defb2fc, 0x78a5636f43172f60, 0x84c87814a1f0ab72, 0x8cc702081a6439ec,
-	0x90befffa23631e28, 0xa4506cebde82bde9, 0xbef9a3f7b2c67915, 0xc67178f2e372532b,
-	0xca273eceea26619c, 0xd186b8c721c0c207, 0xeada7dd6cde0eb1e, 0xf57d4f7fee6ed178,
-	0x06f067aa72176fba, 0x0a637dc5a2c898a6, 0x113f9804bef90dae, 0x1b710b35131c471b,
-	0x28db77f523047d84, 0x32caab7b40c72493, 0x3c9ebe0a15c9bebc, 0x431d67c49c100d4c,
-	0x4cc5d4becb3e42b6, 0x597f299cfc657e2a, 0x5fcb6fab3ad6faec, 0x6c44198c4a475817,
+	0x428a2f98d728ae22, 0x7137449123ef65cd, 0xb5c0fbcfec4d3b2f, 0xe9b5dba58189dbbc, 0x3956c25bf348b538,
+	0x59f111f1b605d019, 0x923f82a4af194f9b, 0xab1c5ed5da6d8118, 0xd807aa98a3030242, 0x12835b0145706fbe,
+	0x243185be4ee4b28c, 0x550c7dc3d5ffb4e2, 0x72be5d74f27b896f, 0x80deb1fe3b1696b1, 0x9bdc06a725c71235,
+	0xc19bf174cf692694, 0xe49b69c19ef14ad2, 0xefbe4786384f25e3, 0x0fc19dc68b8cd5b5, 0x240ca1cc77ac9c65,
+	0x2de92c6f592b0275, 0x4a7484aa6ea6e483, 0x5cb0a9dcbd41fbd4, 0x76f988da831153b5, 0x983e5152ee66dfab,
+	0xa831c66d2db43210, 0xb00327c898fb213f, 0xbf597fc7beef0ee4, 0xc6e00bf33da88fc2, 0xd5a79147930aa725,
+	0x06ca6351e003826f, 0x142929670a0e6e70, 0x27b70a8546d22ffc, 0x2e1b21385c26c926, 0x4d2c6dfc5ac42aed,
+	0x53380d139d95b3df, 0x650a73548baf63de, 0x766a0abb3c77b2a8, 0x81c2c92e47edaee6, 0x92722c851482353b,
+	0xa2bfe8a14cf10364, 0xa81a664bbc423001, 0xc24b8b70d0f89791, 0xc76c51a30654be30, 0xd192e819d6ef5218,
+	0xd69906245565a910, 0xf40e35855771202a, 0x106aa07032bbd1b8, 0x19a4c116b8d2d0c8, 0x1e376c085141ab53,
+	0x2748774cdf8eeb99, 0x34b0bcb5e19b48a8, 0x391c0cb3c5c95a63, 0x4ed8aa4ae3418acb, 0x5b9cca4f7763e373,
+	0x682e6ff3d6b2b8a3, 0x748f82ee5defb2fc, 0x78a5636f43172f60, 0x84c87814a1f0ab72, 0x8cc702081a6439ec,
+	0x90befffa23631e28, 0xa4506cebde82bde9, 0xbef9a3f7b2c67915, 0xc67178f2e372532b, 0xca273eceea26619c,
+	0xd186b8c721c0c207, 0xeada7dd6cde0eb1e, 0xf57d4f7fee6ed178, 0x06f067aa72176fba, 0x0a637dc5a2c898a6,
+	0x113f9804bef90dae, 0x1b710b35131c471b, 0x28db77f523047d84, 0x32caab7b40c72493, 0x3c9ebe0a15c9bebc,
+	0x431d67c49c100d4c, 0x4cc5d4becb3e42b6, 0x597f299cfc657e2a, 0x5fcb6fab3ad6faec, 0x6c44198c4a475817,
 };
 
 static void block_of_abc32(union vreg w[4])
@@ -238,8 +234,8 @@ static void sha256_of_abc(void **state)
 			wk.s[k] = w[g % 4].s[k] + (uint32_t)(sha_k[4 * g + k] >> 32);
 		abcd = run(c, OP_SHA256H, abcd, efgh, wk);
 		efgh = run(c, OP_SHA256H2, efgh, before, wk);
-		w[g % 4] = run(c, OP_SHA256SU1, run(c, OP_SHA256SU0, w[g % 4], w[(g + 1) % 4], zero),
-			       w[(g + 2) % 4], w[(g + 3) % 4]);
+		w[g % 4] = run(c, OP_SHA256SU1, run(c, OP_SHA256SU0, w[g % 4], w[(g + 1) % 4], zero), w[(g + 2) % 4],
+			       w[(g + 3) % 4]);
 	}
 	abcd = add_words(abcd, h0);
 	efgh = add_words(efgh, h1);
@@ -249,10 +245,7 @@ static void sha256_of_abc(void **state)
 }
 
 /* The upper lane of @lo and the lower one of @hi. */
-static union vreg middle(union vreg lo, union vreg hi)
-{
-	return (union vreg){ .d = { lo.d[1], hi.d[0] } };
-}
+static union vreg middle(union vreg lo, union vreg hi) { return (union vreg){ .d = { lo.d[1], hi.d[0] } }; }
 
 static union vreg add_longs(union vreg a, union vreg b)
 {
@@ -262,12 +255,16 @@ static union vreg add_longs(union vreg a, union vreg b)
 static void sha512_of_abc(void **state)
 {
 	static const union vreg h[4] = {
-		{ .d = { 0x6a09e667f3bcc908, 0xbb67ae8584caa73b } }, { .d = { 0x3c6ef372fe94f82b, 0xa54ff53a5f1d36f1 } },
-		{ .d = { 0x510e527fade682d1, 0x9b05688c2b3e6c1f } }, { .d = { 0x1f83d9abfb41bd6b, 0x5be0cd19137e2179 } },
+		{ .d = { 0x6a09e667f3bcc908, 0xbb67ae8584caa73b } },
+		{ .d = { 0x3c6ef372fe94f82b, 0xa54ff53a5f1d36f1 } },
+		{ .d = { 0x510e527fade682d1, 0x9b05688c2b3e6c1f } },
+		{ .d = { 0x1f83d9abfb41bd6b, 0x5be0cd19137e2179 } },
 	};
 	static const union vreg expected[4] = {
-		{ .d = { 0xddaf35a193617aba, 0xcc417349ae204131 } }, { .d = { 0x12e6fa4e89a97ea2, 0x0a9eeee64b55d39a } },
-		{ .d = { 0x2192992a274fc1a8, 0x36ba3c23a3feebbd } }, { .d = { 0x454d4423643ce80e, 0x2a9ac94fa54ca49f } },
+		{ .d = { 0xddaf35a193617aba, 0xcc417349ae204131 } },
+		{ .d = { 0x12e6fa4e89a97ea2, 0x0a9eeee64b55d39a } },
+		{ .d = { 0x2192992a274fc1a8, 0x36ba3c23a3feebbd } },
+		{ .d = { 0x454d4423643ce80e, 0x2a9ac94fa54ca49f } },
 	};
 	union vreg w[8] = { { .d = { 0x6162638000000000 } }, [7] = { .d = { 0, 24 } } };
 	union vreg ab = h[0], cd = h[1], ef = h[2], gh = h[3];
@@ -300,11 +297,10 @@ static void sha512_of_abc(void **state)
 /* ---- SHA-3: two states at once, one in each lane ---- */
 
 static const uint64_t keccak_rc[24] = {
-	0x0000000000000001, 0x0000000000008082, 0x800000000000808a, 0x8000000080008000,
-	0x000000000000808b, 0x0000000080000001, 0x8000000080008081, 0x8000000000008009,
-	0x000000000000008a, 0x0000000000000088, 0x0000000080008009, 0x000000008000000a,
-	0x000000008000808b, 0x800000000000008b, 0x8000000000008089, 0x8000000000008003,
-	0x8000000000008002, 0x8000000000000080, 0x000000000000800a, 0x800000008000000a,
+	0x0000000000000001, 0x0000000000008082, 0x800000000000808a, 0x8000000080008000, 0x000000000000808b,
+	0x0000000080000001, 0x8000000080008081, 0x8000000000008009, 0x000000000000008a, 0x0000000000000088,
+	0x0000000080008009, 0x000000008000000a, 0x000000008000808b, 0x800000000000008b, 0x8000000000008089,
+	0x8000000000008003, 0x8000000000008002, 0x8000000000000080, 0x000000000000800a, 0x800000008000000a,
 	0x8000000080008081, 0x8000000000008080, 0x0000000080000001, 0x8000000080008008,
 };
 
@@ -365,7 +361,9 @@ static void sha3_256_of_nothing_and_of_abc(void **state)
 		0x3a, 0x98, 0x5d, 0xa7, 0x4f, 0xe2, 0x25, 0xb2, 0x04, 0x5c, 0x17, 0x2d, 0x6b, 0xd3, 0x90, 0xbd,
 		0x85, 0x5f, 0x08, 0x6e, 0x3e, 0x9d, 0x52, 0x5b, 0x46, 0xbf, 0xe2, 0x45, 0x11, 0x43, 0x15, 0x32,
 	};
-	union vreg s[25] = { { .d = { 0x06, 0x06636261 } }, [16] = { .d = { UINT64_C(1) << 63, UINT64_C(1) << 63 } } };
+	union vreg s[25] = {
+		{ .d = { 0x06, 0x06636261 } }, [16] = { .d = { UINT64_C(1) << 63, UINT64_C(1) << 63 } }
+	};
 	struct cpu *c = cpu_new();
 
 	(void)state;
@@ -396,9 +394,13 @@ static void the_carry_less_square_of_all_ones_is_every_other_bit(void **state)
 
 static void without_its_feature_an_instruction_is_undefined(void **state)
 {
-	static const struct { enum a64_op op; enum a64_feat feat; } rows[] = {
-		{ OP_AESE, FEAT_AES }, { OP_PMULL_d, FEAT_PMULL }, { OP_SHA1C, FEAT_SHA1 }, { OP_SHA256H, FEAT_SHA256 },
-		{ OP_SHA512H, FEAT_SHA512 }, { OP_EOR3, FEAT_SHA3 }, { OP_RAX1, FEAT_SHA3 }, { OP_XAR, FEAT_SHA3 },
+	static const struct {
+		enum a64_op op;
+		enum a64_feat feat;
+	} rows[] = {
+		{ OP_AESE, FEAT_AES },       { OP_PMULL_d, FEAT_PMULL },  { OP_SHA1C, FEAT_SHA1 },
+		{ OP_SHA256H, FEAT_SHA256 }, { OP_SHA512H, FEAT_SHA512 }, { OP_EOR3, FEAT_SHA3 },
+		{ OP_RAX1, FEAT_SHA3 },      { OP_XAR, FEAT_SHA3 },
 	};
 	struct insn i;
 

@@ -19,13 +19,13 @@
 #define ALIAS UINT64_C(0x25000)
 
 /* Rt, Rt2 and Rs are fixed: data in x1 and x2, status (or the compared value) in x4 and x5, base x0. */
-#define LDXR(size)  (0x085f7c01u | (uint32_t)(size) << 30)
-#define STXR(size)  (0x08047c01u | (uint32_t)(size) << 30)
-#define LDXP(size)  (0x887f0801u | (uint32_t)(size) << 30)      /* size 0: W registers, 1: X */
-#define STXP(size)  (0x88240801u | (uint32_t)(size) << 30)
-#define CASP_X      0x48247c02u         /* x4, x5 compared; x2, x3 stored */
-#define LDADD_X     0xf8210004u         /* x1 added; x4 the old value */
-#define CLREX       0xd5033f5fu
+#define LDXR(size) (0x085f7c01u | (uint32_t)(size) << 30)
+#define STXR(size) (0x08047c01u | (uint32_t)(size) << 30)
+#define LDXP(size) (0x887f0801u | (uint32_t)(size) << 30) /* size 0: W registers, 1: X */
+#define STXP(size) (0x88240801u | (uint32_t)(size) << 30)
+#define CASP_X     0x48247c02u /* x4, x5 compared; x2, x3 stored */
+#define LDADD_X    0xf8210004u /* x1 added; x4 the old value */
+#define CLREX      0xd5033f5fu
 
 enum { B, H, W, X };
 
@@ -117,7 +117,7 @@ static void a_store_exclusive_without_a_load_fails(void **state)
 {
 	struct cpu *c = *state;
 
-	page[0] = 0;            /* what a monitor that remembers nothing would compare with */
+	page[0] = 0; /* what a monitor that remembers nothing would compare with */
 	assert_false(store_succeeds(c, STXR(X), 8));
 	assert_false(store_succeeds(c, STXP(1), 16));
 }
@@ -150,7 +150,7 @@ static void another_address_fails(void **state)
 	assert_false(store_succeeds(c, STXR(X), 8));
 	c->x[0] = PAGE + 8;
 	execute(c, STXR(X));
-	assert_int_equal(c->x[4], 1);   /* and that attempt has spent the monitor */
+	assert_int_equal(c->x[4], 1); /* and that attempt has spent the monitor */
 }
 
 static void another_mapping_of_the_same_place_succeeds(void **state)
@@ -171,7 +171,7 @@ static void a_value_changed_between_fails(void **state)
 	page[0] ^= UINT64_C(1) << 63;
 	assert_false(store_succeeds(c, STXR(X), 8));
 	execute(c, LDXR(B));
-	page[0] ^= 0x100;       /* not of this byte */
+	page[0] ^= 0x100; /* not of this byte */
 	assert_true(store_succeeds(c, STXR(B), 1));
 }
 

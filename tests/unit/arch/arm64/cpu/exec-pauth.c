@@ -11,23 +11,23 @@
 #include "arch/arm64/cpu/cpu.h"
 
 /* All on x0 with modifier x1. */
-#define PACIA 0xdac10020u
-#define PACDB 0xdac10c20u
-#define AUTIA 0xdac11020u
-#define AUTIB 0xdac11420u
-#define AUTDB 0xdac11c20u
-#define XPACI 0xdac143e0u
-#define PACGA 0x9ac13002u       /* x2, x0, x1 */
+#define PACIA   0xdac10020u
+#define PACDB   0xdac10c20u
+#define AUTIA   0xdac11020u
+#define AUTIB   0xdac11420u
+#define AUTDB   0xdac11c20u
+#define XPACI   0xdac143e0u
+#define PACGA   0x9ac13002u /* x2, x0, x1 */
 #define PACIASP 0xd503233fu
 #define AUTIASP 0xd50323bfu
 
 #define ENABLE_ALL (UINT64_C(1) << 31 | UINT64_C(1) << 30 | UINT64_C(1) << 27 | UINT64_C(1) << 13)
-#define TBI0 (UINT64_C(1) << 37)
-#define TBID0 (UINT64_C(1) << 51)
-#define T0SZ(n) (UINT64_C(n))
-#define T1SZ(n) (UINT64_C(n) << 16)
+#define TBI0       (UINT64_C(1) << 37)
+#define TBID0      (UINT64_C(1) << 51)
+#define T0SZ(n)    (UINT64_C(n))
+#define T1SZ(n)    (UINT64_C(n) << 16)
 
-#define USER   UINT64_C(0x0000aaaabbbbccc0)     /* 48-bit addresses of both ranges */
+#define USER   UINT64_C(0x0000aaaabbbbccc0) /* 48-bit addresses of both ranges */
 #define KERNEL UINT64_C(0xffff800012345678)
 #define TAGGED UINT64_C(0x5a00aaaabbbbccc0)
 
@@ -72,7 +72,8 @@ static uint64_t on(struct cpu *c, uint32_t word, uint64_t x0)
 
 static void a_signed_pointer_authenticates_and_strips_to_itself(void **state)
 {
-	static const uint64_t tcrs[] = { T0SZ(16) | T1SZ(16), T0SZ(16) | T1SZ(16) | TBI0, T0SZ(25) | T1SZ(25), T0SZ(16) | T1SZ(16) | TBI0 | TBID0 };
+	static const uint64_t tcrs[] = { T0SZ(16) | T1SZ(16), T0SZ(16) | T1SZ(16) | TBI0, T0SZ(25) | T1SZ(25),
+					 T0SZ(16) | T1SZ(16) | TBI0 | TBID0 };
 	static const uint64_t pointers[] = { USER & 0x7fffffffff, 0x1000, KERNEL | UINT64_C(0xffffffe000000000) };
 
 	(void)state;
@@ -99,10 +100,10 @@ static void the_code_leaves_address_and_tag_alone(void **state)
 
 	(void)state;
 	s = on(c, PACIA, TAGGED);
-	assert_true(((s ^ TAGGED) & UINT64_C(0xff80ffffffffffff)) == 0);        /* TBI: tag, bit 55 and address */
+	assert_true(((s ^ TAGGED) & UINT64_C(0xff80ffffffffffff)) == 0); /* TBI: tag, bit 55 and address */
 	s = on(c, PACIA, KERNEL);
 	assert_true(((s ^ KERNEL) & UINT64_C(0x0080ffffffffffff)) == 0);
-	assert_true((s ^ KERNEL) >> 56);                /* without TBI the top byte belongs to the code */
+	assert_true((s ^ KERNEL) >> 56); /* without TBI the top byte belongs to the code */
 	free_cpu(c);
 }
 

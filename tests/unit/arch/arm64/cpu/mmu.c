@@ -13,9 +13,9 @@
 #include "arch/arm64/cpu/mmu.h"
 #include "machine.h"
 
-#define TABLES (RAM_BASE + 1 * MIB)     /* tables grow from here */
+#define TABLES (RAM_BASE + 1 * MIB) /* tables grow from here */
 #define DATA   (RAM_BASE + 8 * MIB)
-#define VA     UINT64_C(0x40201000)     /* in the lower half, not page 0 of anything */
+#define VA     UINT64_C(0x40201000) /* in the lower half, not page 0 of anything */
 
 #define D_TABLE  UINT64_C(3)
 #define D_PAGE   UINT64_C(3)
@@ -26,7 +26,7 @@
 #define D_RO     (UINT64_C(1) << 7)
 #define D_PXN    (UINT64_C(1) << 53)
 #define D_UXN    (UINT64_C(1) << 54)
-#define D_DEVICE (UINT64_C(1) << 2)     /* attribute 1 */
+#define D_DEVICE (UINT64_C(1) << 2) /* attribute 1 */
 #define D_RW     (D_AF | D_USER | D_PXN | D_UXN)
 
 #define SCTLR_RESET UINT64_C(0x30d00980)
@@ -42,14 +42,15 @@ static void mmu_on(struct machine *m, unsigned page_shift, unsigned input_bits)
 	next_table = TABLES + 64 * KIB;
 	memset(machine_u64(m, TABLES), 0, 1 * MIB);
 	c->sys[SYS_TCR_EL1] = (64 - input_bits) | tg0 << 14 | UINT64_C(1) << 23 | (UINT64_C(2) << 32) | TCR_AS;
-	c->sys[SYS_MAIR_EL1] = 0x00ff;  /* 0 Normal, 1 Device */
+	c->sys[SYS_MAIR_EL1] = 0x00ff; /* 0 Normal, 1 Device */
 	c->sys[SYS_TTBR0_EL1] = TABLES | UINT64_C(1) << 48;
 	c->sys[SYS_SCTLR_EL1] = SCTLR_RESET | SCTLR_M;
 	mmu_regime_changed(c);
 }
 
 /* Writes a leaf at @level, with tables above it. */
-static uint64_t *map(struct machine *m, unsigned page_shift, unsigned input_bits, uint64_t va, unsigned leaf_level, uint64_t d)
+static uint64_t *map(struct machine *m, unsigned page_shift, unsigned input_bits, uint64_t va, unsigned leaf_level,
+		     uint64_t d)
 {
 	unsigned stride = page_shift - 3, level = 3 - (input_bits - page_shift - 1) / stride;
 	uint64_t table = TABLES;
@@ -88,8 +89,11 @@ static int load(struct machine *m, uint64_t va, uint64_t *v)
 
 static void permissions_are_those_of_the_manual(void **state)
 {
-	/* AP[2:1], UXN, PXN, WXN -> EL0 rwx, EL1 rwx, in bits 0..5. (Arm ARM, "Stage 1 data/instruction access permissions") */
-	static const struct { unsigned ap, uxn, pxn, wxn, perm; } rows[] = {
+	/* AP[2:1], UXN, PXN, WXN -> EL0 rwx, EL1 rwx, in bits 0..5. (Arm ARM, "Stage 1 data/instruction access
+	 * permissions") */
+	static const struct {
+		unsigned ap, uxn, pxn, wxn, perm;
+	} rows[] = {
 		{ 0, 1, 1, 0, PERM_R1 | PERM_W1 },
 		{ 0, 0, 0, 0, PERM_X0 | PERM_R1 | PERM_W1 | PERM_X1 },
 		{ 0, 0, 0, 1, PERM_X0 | PERM_R1 | PERM_W1 },
@@ -111,7 +115,9 @@ static void permissions_are_those_of_the_manual(void **state)
 	for (unsigned k = 0; k < ARRAY_SIZE(rows); k++) {
 		mmu_on(&m, 12, 39);
 		m.cpu->sys[SYS_SCTLR_EL1] |= rows[k].wxn ? SCTLR_WXN : 0;
-		map4k(&m, VA, DATA | D_PAGE | D_AF | (uint64_t)rows[k].ap << 6 | (uint64_t)rows[k].uxn << 54 | (uint64_t)rows[k].pxn << 53);
+		map4k(&m, VA,
+		      DATA | D_PAGE | D_AF | (uint64_t)rows[k].ap << 6 | (uint64_t)rows[k].uxn << 54 |
+			      (uint64_t)rows[k].pxn << 53);
 		mmu_flush_all(m.cpu);
 		for (unsigned el = 0; el < 2; el++)
 			for (unsigned a = 0; a < 3; a++) {
@@ -133,18 +139,18 @@ static void faults_say_level_and_address(void **state)
 	assert_int_equal(load(&m, VA, &v), 0x05);
 	assert_int_equal(esr(&m) >> 26, 0x25);
 	assert_int_equal(m.cpu->sys[SYS_FAR_EL1], VA);
-	assert_int_equal(load(&m, UINT64_C(1) << 39, &v), 0x04);        /* beyond T0SZ */
-	assert_int_equal(load(&m, ~UINT64_C(0xfff), &v), 0x04);         /* EPD1 */
+	assert_int_equal(load(&m, UINT64_C(1) << 39, &v), 0x04); /* beyond T0SZ */
+	assert_int_equal(load(&m, ~UINT64_C(0xfff), &v), 0x04);  /* EPD1 */
 	map4k(&m, VA, 0);
 	assert_int_equal(load(&m, VA, &v), 0x07);
 	assert_int_equal(load(&m, VA + 2 * MIB, &v), 0x06);
 	map4k(&m, VA, DATA | D_PAGE | (D_RW & ~D_AF));
 	assert_int_equal(load(&m, VA, &v), 0x0b);
-	map4k(&m, VA, (UINT64_C(1) << 45) | D_PAGE | D_RW);             /* IPS is 40 bits */
+	map4k(&m, VA, (UINT64_C(1) << 45) | D_PAGE | D_RW); /* IPS is 40 bits */
 	assert_int_equal(load(&m, VA, &v), 0x03);
-	map(&m, 12, 39, VA + 64 * GIB, 1, UINT64_C(0x1000000) | D_TABLE);       /* a table where no memory is */
+	map(&m, 12, 39, VA + 64 * GIB, 1, UINT64_C(0x1000000) | D_TABLE); /* a table where no memory is */
 	assert_int_equal(load(&m, VA + 64 * GIB, &v), 0x16);
-	map4k(&m, VA, UINT64_C(0x1000000) | D_PAGE | D_RW);             /* nobody on the bus */
+	map4k(&m, VA, UINT64_C(0x1000000) | D_PAGE | D_RW); /* nobody on the bus */
 	assert_int_equal(load(&m, VA, &v), 0x10);
 	machine_free(&m);
 }
@@ -268,21 +274,23 @@ static void an_asid_sees_its_own_pages_and_global_ones(void **state)
 	c->sys[SYS_TTBR0_EL1] = TABLES | UINT64_C(2) << 48;
 	mmu_regime_changed(c);
 	assert_int_equal(load(&m, VA, &v), 0x07);
-	assert_int_equal(load(&m, VA + 4096, &v), -1);          /* still in the TLB: nobody has invalidated it */
+	assert_int_equal(load(&m, VA + 4096, &v), -1); /* still in the TLB: nobody has invalidated it */
 	c->sys[SYS_TTBR0_EL1] = TABLES | UINT64_C(1) << 48;
 	mmu_regime_changed(c);
-	assert_int_equal(load(&m, VA, &v), -1);                 /* so is this */
+	assert_int_equal(load(&m, VA, &v), -1); /* so is this */
 	mmu_inv_asid(c, 1);
 	assert_int_equal(load(&m, VA, &v), 0x07);
 	assert_int_equal(load(&m, VA + 4096, &v), -1);
-	mmu_inv_range(c, VA + 4096, 4096, 77, false);           /* any ASID reaches a global page */
+	mmu_inv_range(c, VA + 4096, 4096, 77, false); /* any ASID reaches a global page */
 	assert_int_equal(load(&m, VA + 4096, &v), 0x07);
 	machine_free(&m);
 }
 
 static void all_granules_translate(void **state)
 {
-	static const struct { unsigned page_shift, input_bits; } g[] = {
+	static const struct {
+		unsigned page_shift, input_bits;
+	} g[] = {
 		{ 12, 39 }, { 12, 48 }, { 12, 30 }, { 14, 47 }, { 14, 36 }, { 16, 42 }, { 16, 48 }, { 16, 29 },
 	};
 	struct machine m = machine_new(1);
@@ -301,7 +309,8 @@ static void all_granules_translate(void **state)
 		assert_int_equal(mmu_translate(m.cpu, va + page - 1, 1, false, ACCESS_READ, &x), 0);
 		assert_int_equal(xlat_pa(&x, va + page - 1), DATA + page - 1);
 		if (block_va) {
-			map(&m, g[k].page_shift, g[k].input_bits, block_va, 2, (RAM_BASE & ~(block - 1)) | D_BLOCK | D_AF);
+			map(&m, g[k].page_shift, g[k].input_bits, block_va, 2,
+			    (RAM_BASE & ~(block - 1)) | D_BLOCK | D_AF);
 			assert_int_equal(mmu_translate(m.cpu, block_va + 0x12345, 1, false, ACCESS_READ, &x), 0);
 			assert_int_equal(xlat_pa(&x, block_va + 0x12345), (RAM_BASE & ~(block - 1)) + 0x12345);
 		}
@@ -341,7 +350,7 @@ static void table_attributes_restrict_unless_hpd(void **state)
 	mmu_on(&m, 12, 39);
 	map4k(&m, VA, DATA | D_PAGE | D_AF | D_USER);
 	table = machine_u64(&m, TABLES) + (VA >> 30 & 511);
-	*table |= UINT64_C(0x78) << 56;         /* APTable=3, UXNTable, PXNTable */
+	*table |= UINT64_C(0x78) << 56; /* APTable=3, UXNTable, PXNTable */
 	assert_int_equal(mmu_translate(m.cpu, VA, 1, false, ACCESS_READ, &x), 0);
 	assert_int_equal(x.perm, PERM_R1);
 	m.cpu->sys[SYS_TCR_EL1] |= TCR_HPD0;

@@ -8,15 +8,15 @@
 
 #include "machine.h"
 
-#define SYSTEM_OFF 0x52800100, 0x72b08000, 0xd4000002   /* mov w0, #PSCI SYSTEM_OFF; hvc #0 */
+#define SYSTEM_OFF 0x52800100, 0x72b08000, 0xd4000002 /* mov w0, #PSCI SYSTEM_OFF; hvc #0 */
 
 static void a_loop_runs_and_counts_its_instructions(void **state)
 {
 	static const uint32_t code[] = {
-		0x8b0600a5,             /* 1: add x5, x5, x6 */
-		0xca0500e7,             /* eor x7, x7, x5 */
-		0xf10004c6,             /* subs x6, x6, #1 */
-		0x54ffffa1,             /* b.ne 1b */
+		0x8b0600a5, /* 1: add x5, x5, x6 */
+		0xca0500e7, /* eor x7, x7, x5 */
+		0xf10004c6, /* subs x6, x6, #1 */
+		0x54ffffa1, /* b.ne 1b */
 		SYSTEM_OFF,
 	};
 	struct machine m = machine_new(1);

@@ -66,8 +66,8 @@ static void the_host_gives_what_integers_give(void **state)
 		uint64_t want = ops[n % 6](&slow, f, a, b), got = ops[n % 6](&fast, f, a, b);
 
 		if (want != got || (slow.sr | FPSR_IXC) != fast.sr)
-			fail_msg("op %u format %d fpcr %08x: %lx, %lx: %lx flags %x, on the host %lx flags %x", n % 6, (int)f,
-				 slow.cr, a, b, want, slow.sr, got, fast.sr);
+			fail_msg("op %u format %d fpcr %08x: %lx, %lx: %lx flags %x, on the host %lx flags %x", n % 6,
+				 (int)f, slow.cr, a, b, want, slow.sr, got, fast.sr);
 	}
 }
 
@@ -112,7 +112,8 @@ static void square_roots_of_all_halves_are_nearest(void **state)
 		twice[2] = fp_convert(&e, FP_H, FP_D, r + 1, FP_RN);
 		for (unsigned k = 0; k < 3; k += 2) {
 			uint64_t sum = fp_add(&e, FP_D, twice[k], twice[1]);
-			uint64_t mid = fp_mul(&e, FP_D, sum, UINT64_C(0x3fe0000000000000)), square = fp_mul(&e, FP_D, mid, mid);
+			uint64_t mid = fp_mul(&e, FP_D, sum, UINT64_C(0x3fe0000000000000)),
+				 square = fp_mul(&e, FP_D, mid, mid);
 
 			assert_true(k ? fp_cmgt(&e, FP_D, square, x) : fp_cmgt(&e, FP_D, x, square));
 		}

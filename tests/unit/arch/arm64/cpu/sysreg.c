@@ -11,8 +11,8 @@
 
 #include "machine.h"
 
-#define MRS(enc) (0xd5300000u | ((uint32_t)(enc) & 0x7fff) << 5 | 9)    /* x9 */
-#define MSR(enc) (0xd5100000u | ((uint32_t)(enc) & 0x7fff) << 5 | 9)
+#define MRS(enc) (0xd5300000u | ((uint32_t)(enc)&0x7fff) << 5 | 9) /* x9 */
+#define MSR(enc) (0xd5100000u | ((uint32_t)(enc)&0x7fff) << 5 | 9)
 
 enum { OK = -1 };
 
@@ -67,10 +67,13 @@ static void el1_registers_are_undefined_at_el0(void **state)
 
 static void control_bits_let_el0_in(void **state)
 {
-	static const struct { unsigned enc, reg; uint64_t bit; } rows[] = {
-		{ REG_ENC(3, 3, 0, 0, 1), SYS_SCTLR_EL1, 1 << 15 },     /* CTR_EL0, UCT */
-		{ REG_ENC(3, 3, 4, 2, 1), SYS_SCTLR_EL1, 1 << 9 },      /* DAIF, UMA */
-		{ REG_ENC(3, 3, 14, 0, 2), SYS_CNTKCTL_EL1, 2 },        /* CNTVCT_EL0 */
+	static const struct {
+		unsigned enc, reg;
+		uint64_t bit;
+	} rows[] = {
+		{ REG_ENC(3, 3, 0, 0, 1), SYS_SCTLR_EL1, 1 << 15 }, /* CTR_EL0, UCT */
+		{ REG_ENC(3, 3, 4, 2, 1), SYS_SCTLR_EL1, 1 << 9 },  /* DAIF, UMA */
+		{ REG_ENC(3, 3, 14, 0, 2), SYS_CNTKCTL_EL1, 2 },    /* CNTVCT_EL0 */
 		{ REG_ENC(3, 3, 14, 0, 1), SYS_CNTKCTL_EL1, 1 },
 		{ REG_ENC(3, 3, 14, 3, 1), SYS_CNTKCTL_EL1, 0x100 },
 		{ REG_ENC(3, 3, 14, 2, 2), SYS_CNTKCTL_EL1, 0x200 },
@@ -84,7 +87,7 @@ static void control_bits_let_el0_in(void **state)
 		/* ISS: Op0 21:20, Op2 19:17, Op1 16:14, CRn 13:10, Rt 9:5, CRm 4:1, read 0 */
 		assert_int_equal(m.cpu->sys[SYS_ESR_EL1] & 0x1ffffff,
 				 (rows[k].enc >> 14) << 20 | (rows[k].enc & 7) << 17 | (rows[k].enc >> 11 & 7) << 14 |
-				 (rows[k].enc >> 7 & 15) << 10 | 9 << 5 | (rows[k].enc >> 3 & 15) << 1 | 1);
+					 (rows[k].enc >> 7 & 15) << 10 | 9 << 5 | (rows[k].enc >> 3 & 15) << 1 | 1);
 		m.cpu->sys[rows[k].reg] |= rows[k].bit;
 		assert_int_equal(step_el0(m.cpu, MRS(rows[k].enc)), OK);
 	}
@@ -106,13 +109,16 @@ static void the_space_of_id_registers_reads_as_zero(void **state)
 	assert_int_equal(step_el1(m.cpu, MRS(REG_ENC(3, 0, 0, 3, 7))), OK);
 	assert_int_equal(m.cpu->x[9], 0);
 	assert_int_equal(step_el1(m.cpu, MRS(REG_ENC(3, 0, 0, 8, 0))), 0);
-	assert_int_equal(step_el1(m.cpu, MRS(REG_ENC(3, 3, 9, 13, 0))), 0);     /* PMCCNTR_EL0: there is no PMU */
+	assert_int_equal(step_el1(m.cpu, MRS(REG_ENC(3, 3, 9, 13, 0))), 0); /* PMCCNTR_EL0: there is no PMU */
 	machine_free(&m);
 }
 
 static void reserved_bits_do_not_stick(void **state)
 {
-	static const struct { unsigned reg, enc; uint64_t ones, zeroes; } rows[] = {
+	static const struct {
+		unsigned reg, enc;
+		uint64_t ones, zeroes;
+	} rows[] = {
 		{ SYS_VBAR_EL1, REG_ENC(3, 0, 12, 0, 0), ~UINT64_C(0x7ff), 0 },
 		{ SYS_SCTLR_EL1, REG_ENC(3, 0, 1, 0, 0), UINT64_C(0x0000101834dddb9f), UINT64_C(0x30400980) },
 		{ SYS_CPACR_EL1, REG_ENC(3, 0, 1, 0, 2), 0x300000, 0 },
@@ -161,7 +167,7 @@ static void the_register_list_round_trips(void **state)
 		uint64_t v[2] = { 0, 0 };
 
 		vcpu_seen |= regs[k].scope == HV_SCOPE_VCPU;
-		assert_false(vcpu_seen && regs[k].scope == HV_SCOPE_VM);        /* G7: VM scope first */
+		assert_false(vcpu_seen && regs[k].scope == HV_SCOPE_VM); /* G7: VM scope first */
 		for (unsigned j = 0; j < k; j++)
 			assert_true(regs[j].id != regs[k].id);
 		assert_int_equal(cpu_reg_get(m.soc, c, regs[k].id, v), 0);
@@ -187,7 +193,7 @@ static void features_may_be_taken_away_before_the_first_run(void **state)
 	assert_int_equal(set(&m, SYS_ID_AA64ISAR0_EL1, isar0 | UINT64_C(0xf00000)), -EINVAL);
 	assert_int_equal(set(&m, SYS_ID_AA64ISAR0_EL1, no_atomics), 0);
 	assert_false(m.soc->features >> FEAT_LSE & 1);
-	assert_int_equal(set(&m, SYS_ID_AA64MMFR0_EL1, mmfr0 | UINT64_C(0xf0000000)), 0);       /* TGran4 absent */
+	assert_int_equal(set(&m, SYS_ID_AA64MMFR0_EL1, mmfr0 | UINT64_C(0xf0000000)), 0); /* TGran4 absent */
 	assert_int_equal(set(&m, SYS_ID_AA64MMFR0_EL1, mmfr0 + 1), -EINVAL);
 	assert_int_equal(set(&m, SYS_PSCI_VERSION, 0x10000), 0);
 	assert_int_equal(set(&m, SYS_PSCI_VERSION, 0x10002), -EINVAL);

@@ -82,7 +82,7 @@ static void only_a_priority_strictly_above_pmr_is_signalled(void **state)
 	gic_set_spi(s, 1, true);
 	assert_int_equal(signal_of(c), SIGNAL_NONE);
 	assert_int_equal(ICC_READ(c, iar1), 1023);
-	assert_int_equal(ICC_READ(c, hppir1), 33);      /* pending all the same */
+	assert_int_equal(ICC_READ(c, hppir1), 33); /* pending all the same */
 	ICC_WRITE(c, pmr, 0xa8);
 	assert_int_equal(signal_of(c), SIGNAL_IRQ);
 	ICC_WRITE(c, pmr, 0xa0);
@@ -97,7 +97,7 @@ static void pseudo_nmi_passes_a_pmr_that_masks_ordinary_interrupts(void **state)
 
 	(void)state;
 	soc_mmio_write(s, GICR(0, GICR_IPRIORITYR + 7), 1, 0x20);
-	ICC_WRITE(c, pmr, 0x60);        /* as Linux masks interrupts */
+	ICC_WRITE(c, pmr, 0x60); /* as Linux masks interrupts */
 	gic_set_spi(s, 1, true);
 	assert_int_equal(signal_of(c), SIGNAL_NONE);
 	ICC_WRITE(c, sgi1r, sgi1r(0, 1, 7));
@@ -153,7 +153,7 @@ static void preemption_needs_a_higher_group_priority(void **state)
 	soc_mmio_write(s, GICD(GICD_IPRIORITYR + 33), 1, 0xa0);
 	soc_mmio_write(s, GICD(GICD_IPRIORITYR + 34), 1, 0x90);
 	soc_mmio_write(s, GICD(GICD_IPRIORITYR + 35), 1, 0x80);
-	ICC_WRITE(c, bpr1, 5);          /* group priority is bits 7:5: 0x80 and 0xa0 differ, 0x80 and 0x90 do not */
+	ICC_WRITE(c, bpr1, 5); /* group priority is bits 7:5: 0x80 and 0xa0 differ, 0x80 and 0x90 do not */
 	gic_set_spi(s, 1, true);
 	assert_int_equal(ICC_READ(c, iar1), 33);
 	assert_int_equal(ICC_READ(c, rpr), 0xa0);
@@ -161,8 +161,8 @@ static void preemption_needs_a_higher_group_priority(void **state)
 	gic_set_spi(s, 2, true);
 	assert_int_equal(signal_of(c), SIGNAL_IRQ);
 	assert_int_equal(ICC_READ(c, iar1), 34);
-	assert_int_equal(ICC_READ(c, rpr), 0x80);       /* 0x90 without its subpriority */
-	gic_set_spi(s, 3, true);                        /* 0x80: more urgent, same group priority */
+	assert_int_equal(ICC_READ(c, rpr), 0x80); /* 0x90 without its subpriority */
+	gic_set_spi(s, 3, true);                  /* 0x80: more urgent, same group priority */
 	assert_int_equal(signal_of(c), SIGNAL_NONE);
 	assert_int_equal(ICC_READ(c, iar1), 1023);
 	assert_int_equal(ICC_READ(c, hppir1), 35);
@@ -187,7 +187,7 @@ static void binary_points_have_minima_and_cbpr_ties_them(void **state)
 	ICC_WRITE(c, bpr0, 5);
 	ICC_WRITE(c, ctlr, ICC_CTLR_CBPR);
 	assert_int_equal(ICC_READ(c, bpr1), 6);
-	ICC_WRITE(c, bpr1, 4);                          /* ignored */
+	ICC_WRITE(c, bpr1, 4); /* ignored */
 	assert_int_equal(ICC_READ(c, bpr1), 6);
 	ICC_WRITE(c, bpr0, 7);
 	assert_int_equal(ICC_READ(c, bpr1), 7);
@@ -230,21 +230,21 @@ static void an_edge_is_remembered_and_one_during_service_makes_it_active_and_pen
 	struct cpu *c = s->cpus[0];
 
 	(void)state;
-	soc_mmio_write(s, GICD(GICD_ICFGR + 8), 4, 2 << 2);     /* INTID 33 */
+	soc_mmio_write(s, GICD(GICD_ICFGR + 8), 4, 2 << 2); /* INTID 33 */
 	gic_set_spi(s, 1, true);
 	gic_set_spi(s, 1, false);
 	assert_int_equal(ICC_READ(c, iar1), 33);
 	assert_int_equal(soc_mmio_read(s, GICD(GICD_ISPENDR + 4), 4), 0);
 	gic_set_spi(s, 1, true);
 	gic_set_spi(s, 1, false);
-	gic_set_spi(s, 1, true);                                /* two edges, one latch */
+	gic_set_spi(s, 1, true); /* two edges, one latch */
 	assert_int_equal(soc_mmio_read(s, GICD(GICD_ISPENDR + 4), 4), 2);
 	assert_int_equal(soc_mmio_read(s, GICD(GICD_ISACTIVER + 4), 4), 2);
 	assert_int_equal(signal_of(c), SIGNAL_NONE);
 	ICC_WRITE(c, eoir1, 33);
 	assert_int_equal(ICC_READ(c, iar1), 33);
 	ICC_WRITE(c, eoir1, 33);
-	assert_int_equal(ICC_READ(c, iar1), 1023);              /* the wire is still high: no new edge */
+	assert_int_equal(ICC_READ(c, iar1), 1023); /* the wire is still high: no new edge */
 	fake_soc_free(s);
 }
 
@@ -260,8 +260,8 @@ static void eoimode_1_drops_the_priority_and_dir_deactivates(void **state)
 	ICC_WRITE(c, eoir1, 33);
 	assert_int_equal(ICC_READ(c, rpr), 0xff);
 	assert_int_equal(soc_mmio_read(s, GICD(GICD_ISACTIVER + 4), 4), 2);
-	assert_int_equal(signal_of(c), SIGNAL_NONE);            /* high, but active */
-	gic_set_spi(s, 2, true);                                /* same priority: may come now */
+	assert_int_equal(signal_of(c), SIGNAL_NONE); /* high, but active */
+	gic_set_spi(s, 2, true);                     /* same priority: may come now */
 	assert_int_equal(ICC_READ(c, iar1), 34);
 	ICC_WRITE(c, dir, 33);
 	assert_int_equal(soc_mmio_read(s, GICD(GICD_ISACTIVER + 4), 4), 4);
@@ -297,13 +297,13 @@ static void eoi_of_special_or_absent_intids_is_harmless(void **state)
 	assert_int_equal(ICC_READ(c, iar1), 33);
 	ICC_WRITE(c, eoir1, 1023);
 	assert_int_equal(ICC_READ(c, rpr), 0xa0);
-	ICC_WRITE(c, eoir0, 33);                        /* the other group's register */
+	ICC_WRITE(c, eoir0, 33); /* the other group's register */
 	assert_int_equal(ICC_READ(c, rpr), 0xa0);
 	ICC_WRITE(c, eoir1, 0xffffff);
-	ICC_WRITE(c, eoir1, 900);                       /* no such SPI here: only the drop */
+	ICC_WRITE(c, eoir1, 900); /* no such SPI here: only the drop */
 	assert_int_equal(ICC_READ(c, rpr), 0xff);
 	assert_int_equal(soc_mmio_read(s, GICD(GICD_ISACTIVER + 4), 4), 2);
-	ICC_WRITE(c, eoir1, 33);                        /* nothing is running */
+	ICC_WRITE(c, eoir1, 33); /* nothing is running */
 	assert_int_equal(soc_mmio_read(s, GICD(GICD_ISACTIVER + 4), 4), 2);
 	fake_soc_free(s);
 }
@@ -364,7 +364,7 @@ static void an_interrupt_disabled_after_it_was_signalled_is_not_acknowledged(voi
 	assert_int_equal(signal_of(c), SIGNAL_NONE);
 	assert_int_equal(ICC_READ(c, iar1), 1023);
 	soc_mmio_write(s, GICD(GICD_ISENABLER + 4), 4, 2);
-	gic_set_spi(s, 1, false);                       /* the device takes it back */
+	gic_set_spi(s, 1, false); /* the device takes it back */
 	assert_int_equal(ICC_READ(c, iar1), 1023);
 	fake_soc_free(s);
 }
@@ -443,7 +443,11 @@ static void warm_reset_closes_the_cpu_interface_and_keeps_what_is_pending(void *
 	fake_soc_free(s);
 }
 
-struct sender { struct cpu *cpu; pthread_barrier_t *barrier; unsigned rounds; };
+struct sender {
+	struct cpu *cpu;
+	pthread_barrier_t *barrier;
+	unsigned rounds;
+};
 
 static void *send_sgis(void *opaque)
 {

@@ -152,7 +152,7 @@ static void irouter_sends_an_spi_to_one_cpu_and_moves_a_pending_one(void **state
 	soc_mmio_write(s, GICD(GICD_ISENABLER + 4), 4, 2);
 	gic_set_spi(s, 1, true);
 	assert_int_equal(signal_of(s->cpus[0]), SIGNAL_IRQ);
-	soc_mmio_write(s, GICD(GICD_IROUTER + 8 * 33), 8, 0x101);       /* 0.0.1.1: cpu 17 */
+	soc_mmio_write(s, GICD(GICD_IROUTER + 8 * 33), 8, 0x101); /* 0.0.1.1: cpu 17 */
 	assert_int_equal(signal_of(s->cpus[0]), SIGNAL_NONE);
 	assert_int_equal(signal_of(s->cpus[17]), SIGNAL_IRQ);
 	assert_int_equal(soc_mmio_read(s, GICD(GICD_IROUTER + 8 * 33), 8), 0x101);
@@ -160,7 +160,7 @@ static void irouter_sends_an_spi_to_one_cpu_and_moves_a_pending_one(void **state
 	soc_mmio_write(s, GICD(GICD_IROUTER + 8 * 33), 4, 0x3);
 	assert_int_equal(signal_of(s->cpus[17]), SIGNAL_NONE);
 	assert_int_equal(signal_of(s->cpus[3]), SIGNAL_IRQ);
-	soc_mmio_write(s, GICD(GICD_IROUTER + 8 * 33 + 4), 4, 0x1);     /* Aff3 = 1: nobody */
+	soc_mmio_write(s, GICD(GICD_IROUTER + 8 * 33 + 4), 4, 0x1); /* Aff3 = 1: nobody */
 	assert_int_equal(signal_of(s->cpus[3]), SIGNAL_NONE);
 	assert_int_equal(soc_mmio_read(s, GICD(GICD_ISPENDR + 4), 4), 2);
 	soc_mmio_write(s, GICD(GICD_IROUTER + 8 * 33), 8, UINT64_MAX);
@@ -202,7 +202,7 @@ static void one_of_n_signals_exactly_one_participating_cpu(void **state)
 	unsigned who = 99, next = 99;
 
 	(void)state;
-	ICC_WRITE(s->cpus[0], igrpen1, 0);                      /* does not take part */
+	ICC_WRITE(s->cpus[0], igrpen1, 0); /* does not take part */
 	soc_mmio_write(s, GICR(1, GICR_WAKER), 4, GICR_WAKER_SLEEP);
 	soc_mmio_write(s, GICD(GICD_IROUTER + 8 * 33), 8, GICD_IROUTER_IRM);
 	soc_mmio_write(s, GICD(GICD_ISENABLER + 4), 4, 2);
@@ -276,7 +276,7 @@ static void all_988_spis_can_be_had(void **state)
 	gic_destroy(s);
 	bus_free(s->env.bus);
 	s->env.bus = bus_new();
-	s->cfg.spi_count = 992;                 /* the special INTIDs stay special */
+	s->cfg.spi_count = 992; /* the special INTIDs stay special */
 	assert_int_equal(gic_init(s), 0);
 	assert_int_equal(timer_init(s), 0);
 	assert_int_equal(soc_mmio_read(s, GICD(GICD_TYPER), 4) & 0x1f, 31);

@@ -18,7 +18,7 @@ static void typer_mpidr_and_device_tree_agree_on_affinity(void **state)
 		assert_int_equal(arch_mpidr(id), 0x80000000 | arch_affinity(id));
 		assert_int_equal(typer >> 8 & 0xffff, id);
 		assert_int_equal(typer & GICR_TYPER_LAST, id == 17 ? GICR_TYPER_LAST : 0);
-		assert_int_equal(typer & 0x2f, 0);              /* no LPIs, no DPG */
+		assert_int_equal(typer & 0x2f, 0); /* no LPIs, no DPG */
 		assert_int_equal(soc_mmio_read(s, GICR(id, GICR_TYPER + 4), 4), arch_affinity(id));
 		assert_int_equal(soc_mmio_read(s, GICR(id, GICR_PIDR2), 4) & 0xf0, GIC_PIDR2_ARCHREV3);
 	}
