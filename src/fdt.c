@@ -23,6 +23,7 @@
 #define ALIASES_MAX    8
 #define RNG_SEED_BYTES 32
 #define APB_PCLK_HZ    24000000
+#define DT_VERSION_MIN 17 /* of 2007; no arm64 tree is older */
 
 struct dt {
 	void *blob;
@@ -304,6 +305,14 @@ static int check_blob(const char *path, const uint8_t *p, size_t len)
 			       (unsigned)DT_BYTES_MAX);
 	if (total > len)
 		return log_err(-EINVAL, "--dtb %s: is truncated: %zu of %zu bytes", path, len, total);
+	/*
+	 * libfdt takes older ones, but its check crashes below 16 (names of nodes are paths; one without
+	 * a slash is NULL) and lets pass what it damages itself below 17 (no size of the structure).
+	 */
+	if (fdt_version(p) < DT_VERSION_MIN)
+		return log_err(-EINVAL,
+			       "--dtb %s: is of version %u, but at least %d is needed; write it anew with dtc", path,
+			       fdt_version(p), DT_VERSION_MIN);
 	err = fdt_check_full(p, total);
 	if (err)
 		return log_err(-EINVAL, "--dtb %s: is damaged: %s", path, fdt_strerror(err));

@@ -299,6 +299,31 @@ static void truncated_oversized_and_damaged_trees_are_refused(void **state)
 	free(blob);
 }
 
+/* A root whose name, in versions before 16 a path, has no slash: libfdt's check reads through NULL. */
+static void a_tree_of_an_old_version_is_refused_before_libfdt_looks(void **state)
+{
+	static const uint32_t words[] = {
+		FDT_MAGIC,      96, 56,           88,      40, 3, 1, 0, 0, 0, 0, 0, 0, 0, /* no reserved memory */
+		FDT_BEGIN_NODE, 0,  FDT_END_NODE, FDT_END, 0,  0, 0, 0, 0, 0,
+	};
+	fdt32_t blob[ARRAY_SIZE(words)];
+	void *again;
+	size_t bytes;
+	char *said;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		blob[i] = cpu_to_fdt32(words[i]);
+	assert_true(read_back(blob, sizeof(blob), &(struct fdt_config){ 0 }, &again, &bytes, &said) < 0);
+	assert_non_null(strstr(said, "version 3"));
+	assert_null(again);
+	free(said);
+	blob[5] = cpu_to_fdt32(16);
+	assert_true(read_back(blob, sizeof(blob), &(struct fdt_config){ 0 }, &again, &bytes, &said) < 0);
+	assert_non_null(strstr(said, "version 16"));
+	free(said);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -311,6 +336,7 @@ int main(void)
 		cmocka_unit_test(the_users_tree_stays_but_for_chosen),
 		cmocka_unit_test(files_that_are_no_tree_are_named),
 		cmocka_unit_test(truncated_oversized_and_damaged_trees_are_refused),
+		cmocka_unit_test(a_tree_of_an_old_version_is_refused_before_libfdt_looks),
 	};
 
 	return cmocka_run_group_tests_name("fdt", tests, NULL, NULL);
