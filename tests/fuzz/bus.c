@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The bus door: what a guest can do to devices and to the GIC by loads and
+ * stores. All registered devices are in the machine and the ranges come from
+ * the bus, so a new device is here without anybody asking.
+ *
+ * An input is a list of accesses, with the host's own doings (keys typed, a
+ * turn of the loop, the power button, a reset) in between.
+ */
+#include <spec/board.h>
+#include <spec/image.h>
+#include <vmm/console.h>
+#include <vmm/device.h>
+#include <vmm/mem.h>
+
+#include "../../src/vm.h"
+#include "fuzz.h"
+
+#define RAM_BYTES (8 * MIB)
+
+static struct vm *vm;
+static unsigned range_count;
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+	static struct vm_config cfg = { .ram_bytes = RAM_BYTES, .console = "null", .cmdline = "" };
+	const struct image_header h = { .image_size = sizeof(h), .magic = IMAGE_MAGIC };
+	struct fuzz_file kernel = fuzz_file(&h, sizeof(h));
+	const uint64_t cpus = 3;
+	const struct device_type *t;
+	enum proc_exit status;
+
+	(void)argc, (void)argv;
+	log_set_level(LOG_ERR);
+	for (unsigned i = 0; (t = device_type_at(i)); i++)
+		if (!t->on_board && cfg.devices.count < OPT_LIST_MAX)
+			cfg.devices.value[cfg.devices.count++] = t->name;
+	cfg.kernel = kernel.path;
+	hv_block_init(&cfg.attr);
+	EXPECT(!hv_block_add(&cfg.attr, HV_ATTR_VCPU_COUNT, &cpus, 1));
+	/* A device that cannot be without options fails here, and says so: give it some above. */
+	EXPECT(!vm_build(&cfg, &vm, &status));
+	close(kernel.fd);
+	while (bus_range_at(vm->bus, range_count))
+		range_count++;
+	fuzz_quiet();
+	return 0;
+}
+
+/* All operations have the same size, so that a mutation changes one and leaves the others where they are. */
+struct op {
+	uint8_t what; /* 0x80: the host; else bits 1:0 size, 2 write, 6:3 bits 19:16 of the offset */
+	uint8_t range;
+	uint16_t offset;
+	uint32_t value;
+};
+_Static_assert(sizeof(struct op) == 8, "tests/fuzz/seeds writes these");
+
+static void access_bus(const struct op *op)
+{
+	unsigned size = 1u << (op->what & 3);
+	bool write = op->what & 4;
+	const struct bus_range *r = bus_range_at(vm->bus, op->range % (range_count + 1));
+	uint64_t offset = (uint64_t)(op->what >> 3 & 15) << 16 | op->offset,
+		 value = op->value * UINT64_C(0x100000001);
+	uint64_t a = r ? r->base.v + offset % r->bytes : (uint64_t)op->value << 16 | op->offset;
+	enum bus_result result = bus_access(vm->bus, gpa(a), size, &value, write);
+
+	EXPECT(result == BUS_OK || result == BUS_NOBODY || result == BUS_REFUSED);
+	if (r)
+		EXPECT(result != BUS_NOBODY);
+	if (result == BUS_OK && !write && size < 8)
+		EXPECT(!(value >> (8 * size)));
+}
+
+static void stop_turn(void *opaque) { loop_stop(opaque, 0); }
+
+/* Whatever is due by now. */
+static void turn_loop(void)
+{
+	struct loop_timer t;
+
+	loop_timer_init(&t, vm->loop, NULL, stop_turn, vm->loop);
+	loop_timer_arm(&t, loop_now_ns());
+	loop_run(vm->loop);
+	loop_timer_arm(&t, UINT64_MAX);
+}
+
+static void host_does(const struct op *op)
+{
+	switch (op->what & 3) {
+	case 0: console_type(vm->console, (const uint8_t *)&op->value, op->range % 5); break;
+	case 1: devices_power_button(&vm->devices); break;
+	case 2: turn_loop(); break;
+	case 3: devices_reset(&vm->devices); break;
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct input in = { data, size };
+	uint8_t bytes[64];
+
+	EXPECT(!mem_reset(vm->mem) && !hv_vm_reset(vm->hv));
+	devices_reset(&vm->devices);
+	while (console_read(vm->console, bytes, sizeof(bytes)))
+		;
+	while (in.left) {
+		struct op op;
+
+		take(&in, &op, sizeof(op));
+		if (op.what & 0x80)
+			host_does(&op);
+		else
+			access_bus(&op);
+	}
+	return 0;
+}
