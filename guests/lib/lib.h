@@ -105,6 +105,10 @@ u64 *mmu_pte(u64 va, int level);        /* the entry at @level (1..3), tables ma
 void mmu_map(u64 va, u64 pa, u64 attrs);        /* one 4 KiB page; no TLBI */
 void mmu_flush(u64 va);                         /* dsb; tlbi vaae1is; dsb; isb */
 void *page_alloc(void);                         /* zeroed 4 KiB, never freed */
+/* For EL0, each on a page of its own, mapped by VA only (after mmu_on): @count words and SVC #0; zeroed data. */
+u64 el0_code(const u32 *words, unsigned count);
+u64 el0_data(void);
+void icache_sync(void);                         /* what was written as data may be executed */
 
 /* GICv3 (gic.c) */
 void gic_init(void);                    /* distributor once, and this CPU */

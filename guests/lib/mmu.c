@@ -73,3 +73,35 @@ void mmu_on(void)
 	write_sysreg(sctlr_el1, read_sysreg(sctlr_el1) | 1 | 1 << 2 | 1 << 12);
 	isb();
 }
+
+void icache_sync(void) { asm volatile("dsb ish\n ic iallu\n dsb ish\n isb" ::: "memory"); }
+
+static u64 el0_va(void)
+{
+	static u64 next = 0x6000000000;
+
+	next += 2 * 4096; /* a hole after each */
+	return next;
+}
+
+u64 el0_code(const u32 *words, unsigned count)
+{
+	u64 va = el0_va();
+	u32 *p = page_alloc();
+
+	memcpy(p, words, count * 4);
+	p[count] = 0xd4000001; /* svc #0 */
+	for (u64 a = (u64)p; a < (u64)p + 4096; a += 64)
+		asm volatile("dc cvau, %0" ::"r"(a) : "memory");
+	mmu_map(va, (u64)p, PTE_NORMAL | PTE_USER | PTE_RO | PTE_PXN);
+	icache_sync();
+	return va;
+}
+
+u64 el0_data(void)
+{
+	u64 va = el0_va();
+
+	mmu_map(va, (u64)page_alloc(), PTE_NORMAL | PTE_USER | PTE_PXN | PTE_UXN);
+	return va;
+}

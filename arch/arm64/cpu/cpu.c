@@ -248,6 +248,7 @@ void cpu_reset(struct cpu *c)
 	mmu_regime_changed(c);
 	mmu_flush_all(c);
 	cpu_set_pstate(c, reg_rows[SYS_PSTATE].reset);
+	debug_reset(c);
 	cpu_update_fp_trap(c);
 	atomic_store(&c->event, false);
 }

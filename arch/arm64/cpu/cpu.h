@@ -107,8 +107,11 @@ enum {
 	REQ_KICK = 1 << 1,      /* cpu_kick() */
 	REQ_RING = 1 << 2,      /* another cpu broadcast TLBI or IC: drain the ring */
 	REQ_STOP = 1 << 3,      /* power state changed */
-	REQ_STEP = 1 << 4,      /* stays set while PSTATE.IL or software step wants a look before every instruction */
+	REQ_STEP = 1 << 4,      /* stays set while PSTATE.IL, software step or breakpoints want a look (debug.c) */
 };
+
+enum { CPU_WATCHPOINTS = 2 };
+enum cpu_stepped { STEPPED_NOT, STEPPED, STEPPED_LOAD_EXCLUSIVE };
 
 struct gic_cpu;
 struct timer_cpu;
@@ -141,6 +144,10 @@ struct cpu {
 	_Atomic uint32_t irq_lines;     /* bit 0 IRQ, bit 1 FIQ: what the GIC signals now */
 	_Atomic bool event;             /* WFE's event register */
 	_Atomic uint32_t power;         /* enum cpu_power */
+	/* Software step: what has been stepped since the last exception. Watchpoints: pages that the TLB must not hold. */
+	uint8_t stepped;                /* enum cpu_stepped */
+	uint8_t watch_count;
+	struct cpu_watch { uint64_t va; uint8_t shift; } watch[CPU_WATCHPOINTS];
 	uint8_t waiting;                /* enum cpu_wait, set by exec_wfi/exec_wfe before EXEC_LEAVE (pc is past it) */
 
 	unsigned id;
@@ -211,6 +218,7 @@ static inline bool cond_holds(const struct cpu *c, unsigned cond)
 enum {
 	ACC_UNPRIV  = 1 << 0,   /* LDTR, STTR: as EL0 would */
 	ACC_ALIGNED = 1 << 1,   /* must be naturally aligned (of the whole @bytes) whatever SCTLR_EL1.A says */
+	ACC_WRITES  = 1 << 3,   /* atomic access that only writes: a store-exclusive */
 	ACC_SP      = 1 << 2,   /* base is SP: cpu_sp_ok() has been called */
 };
 
@@ -314,6 +322,7 @@ void mmu_regime_changed(struct cpu *c);
 int  mmu_init(struct cpu *c);
 void mmu_destroy(struct cpu *c);
 void mmu_flush_all(struct cpu *c);
+void mmu_flush_contexts(struct cpu *c);         /* first-level TLBs: the fill policy changed */
 void mmu_el_changed(struct cpu *c);             /* c->el was set: ctx follows */
 void mmu_purge_user(struct cpu *c);             /* PSTATE.PAN was set: EL1 forgets pages of EL0 */
 void mmu_flush_jump_caches(struct cpu *c);      /* blocks must be looked up again: decoding depends on something that changed */
@@ -356,8 +365,30 @@ void cpu_set_el(struct cpu *c, unsigned el, unsigned spsel);
 void cpu_set_pan(struct cpu *c, bool pan);
 void cpu_set_daif(struct cpu *c, uint32_t daif);                /* re-examines irq_lines */
 void cpu_update_fp_trap(struct cpu *c);
-void cpu_check_step(struct cpu *c);             /* PSTATE.IL or what software step depends on changed: sets or clears REQ_STEP */
+void cpu_check_step(struct cpu *c);             /* sets or clears REQ_STEP: PSTATE.IL or what debug depends on changed */
 bool cpu_irq_deliverable(struct cpu *c);
+
+/* ---- Self-hosted debug (debug.c) ---- */
+
+void debug_reset(struct cpu *c);
+bool debug_return_ss(const struct cpu *c, uint64_t spsr);       /* PSTATE.SS after ERET; PSTATE is still the old one */
+/* While REQ_STEP is set: must the instruction at pc be executed alone, with the questions below before it? */
+bool debug_one_by_one(const struct cpu *c);
+bool debug_step_pending(const struct cpu *c);
+enum exec debug_step_exception(struct cpu *c);
+bool debug_breakpoint(struct cpu *c);                           /* true: exception taken */
+void debug_stepping(struct cpu *c, uint32_t word);
+
+/* May pages at @va not enter the TLB because of a watchpoint? */
+bool debug_page_watched(const struct cpu *c, uint64_t va);
+
+/* An access that would succeed: true: it hits a watchpoint, exception taken. READ and WRITE as in DBGWCR.LSC. */
+enum { WATCH_READ = 1 << 0, WATCH_WRITE = 1 << 1, WATCH_UNPRIV = 1 << 2, WATCH_CM = 1 << 3 };
+bool debug_watch_slow(struct cpu *c, uint64_t va, unsigned bytes, unsigned how);
+static inline bool debug_watch(struct cpu *c, uint64_t va, unsigned bytes, unsigned how)
+{
+	return __builtin_expect(c->watch_count != 0, 0) && debug_watch_slow(c, va, bytes, how);
+}
 
 /* ---- System registers (sysreg.c; rows in include/vmm/regs.def) ---- */
 

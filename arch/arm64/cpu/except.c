@@ -14,6 +14,9 @@ enum { EC_UNKNOWN = 0x00, EC_FP = 0x07, EC_SP_ALIGNMENT = 0x26 };
 
 #define ESR_IL (UINT64_C(1) << 25) /* the instruction has 32 bits */
 
+#define MDSCR_SS  (UINT64_C(1) << 0)
+#define MDSCR_MDE (UINT64_C(1) << 15)
+
 #define SCTLR_SA    (UINT64_C(1) << 3)
 #define SCTLR_SA0   (UINT64_C(1) << 4)
 #define SCTLR_SPAN  (UINT64_C(1) << 23)
@@ -66,7 +69,7 @@ bool cpu_irq_deliverable(struct cpu *c)
 void cpu_set_daif(struct cpu *c, uint32_t daif)
 {
 	c->daif = daif & PSTATE_DAIF;
-	if (c->sys[SYS_MDSCR_EL1] & 1)
+	if (c->sys[SYS_MDSCR_EL1] & (MDSCR_SS | MDSCR_MDE))
 		cpu_check_step(c);
 	if (cpu_irq_deliverable(c))
 		atomic_fetch_or_explicit(&c->exit_req, REQ_IRQ, memory_order_relaxed);
@@ -110,6 +113,7 @@ static enum exec enter(struct cpu *c, enum vector vector, uint64_t elr)
 	c->btype = 0;
 	c->il = 0;
 	c->ss = 0;
+	c->stepped = STEPPED_NOT;
 	c->excl.size = 0;
 	c->pc = c->sys[SYS_VBAR_EL1] + from + vector;
 	cpu_check_step(c);
@@ -166,6 +170,7 @@ static bool return_is_legal(uint64_t spsr)
 enum exec exc_return(struct cpu *c)
 {
 	uint64_t spsr = c->sys[SYS_SPSR_EL1];
+	bool ss;
 
 	if (c->el == 0)
 		return exc_undefined(c);
@@ -174,7 +179,8 @@ enum exec exc_return(struct cpu *c)
 	c->pc = c->sys[SYS_ELR_EL1];
 	if (!return_is_legal(spsr))
 		spsr = (spsr & ~UINT64_C(0x1f)) | PSTATE_IL | (uint64_t)c->el << 2 | c->spsel;
-	cpu_set_pstate(c, spsr);
+	ss = debug_return_ss(c, spsr);
+	cpu_set_pstate(c, (spsr & ~PSTATE_SS) | (ss ? PSTATE_SS : 0));
 	return EXEC_JUMP;
 }
 

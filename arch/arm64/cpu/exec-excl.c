@@ -26,12 +26,14 @@ typedef uint64_t __attribute__((may_alias)) atom_u64;
 typedef uint8_t atom_u8;
 
 /* Most atomics hit RAM that has been written before; what may be written may be read. */
-LDST_INLINE void *rmw_ptr(struct cpu *c, uint64_t va, unsigned bytes)
+LDST_INLINE void *write_ptr(struct cpu *c, uint64_t va, unsigned bytes, unsigned flags)
 {
 	void *p = va & (bytes - 1) ? NULL : tlb_write_ptr(c->ctx, va, bytes);
 
-	return __builtin_expect(p != NULL, 1) ? p : mmu_atomic_ptr(c, va, bytes, true, 0);
+	return __builtin_expect(p != NULL, 1) ? p : mmu_atomic_ptr(c, va, bytes, true, flags);
 }
+
+LDST_INLINE void *rmw_ptr(struct cpu *c, uint64_t va, unsigned bytes) { return write_ptr(c, va, bytes, 0); }
 
 /* ---- Load-acquire, store-release ---- */
 
@@ -146,7 +148,7 @@ static void *excl_load_ptr(struct cpu *c, const struct insn *i, unsigned bytes)
 
 static void *excl_store_ptr(struct cpu *c, const struct insn *i, unsigned bytes)
 {
-	return cpu_base_ok(c, i) ? rmw_ptr(c, c->x[i->rn], bytes) : NULL;
+	return cpu_base_ok(c, i) ? write_ptr(c, c->x[i->rn], bytes, ACC_WRITES) : NULL;
 }
 
 #define EXCLUSIVE(load_name, store_name, bits)                                                              \

@@ -390,6 +390,9 @@ static void fill(struct cpu *c, struct mmu_ctx *m, uint64_t va, const struct xla
 	uint64_t pa = xlat_pa(x, va) & ~PAGE_MASK, tag = va & ~PAGE_MASK;
 	uint64_t addend = (uint64_t)(uintptr_t)(r->host + (pa - r->base.v)) - tag;
 
+	if (c->watch_count && debug_page_watched(c, va))
+		return;
+
 	if ((x->attr & (ATTR_DEVICE | ATTR_FLAT)) || (c->sys[SYS_SCTLR_EL1] & SCTLR_A))
 		return;
 	if (el1 && c->pan && (x->attr & ATTR_USER))
@@ -492,13 +495,18 @@ void mmu_regime_changed(struct cpu *c)
 
 /* ---- Invalidation ---- */
 
+void mmu_flush_contexts(struct cpu *c)
+{
+	for (unsigned k = 0; k <= EL0_CTX_COUNT; k++)
+		if (c->ctxs[k].in_use)
+			ctx_flush(&c->ctxs[k]);
+}
+
 void mmu_inv_all(struct cpu *c)
 {
 	struct mmu *m = cpu_mmu(c);
 
-	for (unsigned k = 0; k <= EL0_CTX_COUNT; k++)
-		if (c->ctxs[k].in_use)
-			ctx_flush(&c->ctxs[k]);
+	mmu_flush_contexts(c);
 	if (m->filled)
 		memset(m->tlb, 0, sizeof(m->tlb));
 	m->filled = false;
@@ -686,6 +694,7 @@ static bool access_slow(struct cpu *c, uint64_t va, uint8_t *buf, unsigned bytes
 			bool write)
 {
 	unsigned first = 4096 - (unsigned)(va & PAGE_MASK);
+	unsigned how = (write ? WATCH_WRITE : WATCH_READ) | (flags & ACC_UNPRIV ? WATCH_UNPRIV : 0);
 	struct part p[2];
 
 	if ((flags & ACC_ALIGNED) && (va & (bytes - 1)))
@@ -693,11 +702,13 @@ static bool access_slow(struct cpu *c, uint64_t va, uint8_t *buf, unsigned bytes
 	if ((c->sys[SYS_SCTLR_EL1] & SCTLR_A) && (va & (unit - 1)))
 		return abort_at(c, va, DFSC_ALIGNMENT, write);
 	if (first >= bytes)
-		return part_open(c, va, bytes, unit, flags, write, &p[0]) && part_copy(c, &p[0], buf, unit, write);
+		return part_open(c, va, bytes, unit, flags, write, &p[0]) && !debug_watch(c, va, bytes, how) &&
+		       part_copy(c, &p[0], buf, unit, write);
 	/* Both pages are checked before a byte moves. Memory goes first: a device may take its time, and pointers
 	 * age. */
 	if (!part_open(c, va, first, unit, flags, write, &p[0]) ||
-	    !part_open(c, va + first, bytes - first, va & (unit - 1) ? 1 : unit, flags, write, &p[1]))
+	    !part_open(c, va + first, bytes - first, va & (unit - 1) ? 1 : unit, flags, write, &p[1]) ||
+	    debug_watch(c, va, bytes, how))
 		return false;
 	if (va & (unit - 1))
 		unit = 1;
@@ -743,13 +754,14 @@ void *mmu_atomic_ptr(struct cpu *c, uint64_t va, unsigned bytes, bool write, uns
 {
 	unsigned el = flags & ACC_UNPRIV ? 0 : c->el;
 	const struct mem_region *r;
-	bool wnr = false;
+	bool wnr = flags & ACC_WRITES;
+	unsigned how = wnr ? WATCH_WRITE : write ? WATCH_READ | WATCH_WRITE : WATCH_READ;
 	struct xlat x;
 	unsigned fault;
 	uint64_t pa;
 
 	if (va & (bytes - 1)) {
-		abort_at(c, va, DFSC_ALIGNMENT, write);
+		abort_at(c, va, DFSC_ALIGNMENT, wnr);
 		return NULL;
 	}
 	fault = mmu_translate(c, va, el, c->pan, ACCESS_READ, &x);
@@ -770,6 +782,8 @@ void *mmu_atomic_ptr(struct cpu *c, uint64_t va, unsigned bytes, bool write, uns
 			bus_error(c, va, pa, bytes, write);
 		return NULL;
 	}
+	if (debug_watch(c, va, bytes, how))
+		return NULL;
 	fill(c, acc_ctx(c, flags), va, &x, r);
 	return r->host + (pa - r->base.v);
 }

@@ -31,13 +31,10 @@ enum {
 	PAGE_HASH_SIZE = 1024,
 };
 
-enum { EC_ILLEGAL_STATE = 0x0e, EC_BTI = 0x0d, EC_STEP_LOWER = 0x32, EC_STEP_SAME = 0x33 };
+enum { EC_ILLEGAL_STATE = 0x0e, EC_BTI = 0x0d };
 
-#define SCTLR_BT0  (UINT64_C(1) << 35)
-#define SCTLR_BT1  (UINT64_C(1) << 36)
-#define MDSCR_SS   (UINT64_C(1) << 0)
-#define MDSCR_KDE  (UINT64_C(1) << 13)
-#define OSLSR_OSLK (UINT64_C(1) << 1)
+#define SCTLR_BT0 (UINT64_C(1) << 35)
+#define SCTLR_BT1 (UINT64_C(1) << 36)
 
 struct block {
 	uint64_t pa;
@@ -247,27 +244,9 @@ static bool check_landing(struct cpu *c)
 	return true;
 }
 
-/* ---- Software step and illegal state ---- */
+/* ---- One by one ---- */
 
-/* Arm ARM, D2 "Software Step exceptions": enabled at EL0 always, at EL1 with KDE and PSTATE.D clear. */
-static bool step_active(const struct cpu *c)
-{
-	uint64_t mdscr = c->sys[SYS_MDSCR_EL1];
-
-	return (mdscr & MDSCR_SS) && !(c->sys[SYS_OSLSR_EL1] & OSLSR_OSLK) &&
-	       (c->el == 0 || ((mdscr & MDSCR_KDE) && !(c->daif & PSTATE_D)));
-}
-
-void cpu_check_step(struct cpu *c)
-{
-	bool want = c->il || step_active(c);
-
-	if (want)
-		atomic_fetch_or_explicit(&c->exit_req, REQ_STEP, memory_order_relaxed);
-	else if (atomic_load_explicit(&c->exit_req, memory_order_relaxed) & REQ_STEP)
-		atomic_fetch_and_explicit(&c->exit_req, ~(uint32_t)REQ_STEP, memory_order_relaxed);
-}
-
+/* Arm ARM, "Synchronous exception prioritization": step, fetch, breakpoint, illegal state, branch target. */
 static enum exec step_one(struct cpu *c)
 {
 	const uint32_t *word;
@@ -276,13 +255,18 @@ static enum exec step_one(struct cpu *c)
 	uint64_t pa;
 	enum exec r;
 
+	if (debug_step_pending(c))
+		return debug_step_exception(c);
+	c->pc = mmu_untag(c, c->pc);
+	word = mmu_fetch(c, c->pc, &pa, &guarded);
+	if (!word || debug_breakpoint(c))
+		return EXEC_JUMP;
 	if (c->il)
 		return exc_sync(c, EC_ILLEGAL_STATE, 0);
-	if (!c->ss)
-		return exc_sync(c, c->el ? EC_STEP_SAME : EC_STEP_LOWER, 0x22);
-	if ((c->btype && !check_landing(c)) || !(word = mmu_fetch(c, c->pc, &pa, &guarded)))
+	if (c->btype && !check_landing(c))
 		return EXEC_JUMP;
 	a64_decode(*(const volatile uint32_t *)word, c->soc->features, c->fp_trapped, &i);
+	debug_stepping(c, i.word);
 	r = i.exec(c, &i);
 	c->icount++;
 	if (r == EXEC_NEXT)
@@ -472,14 +456,14 @@ static enum exec attend(struct cpu *c)
 		mmu_drain_ring(c);
 	if (req & (REQ_STOP | REQ_IRQ))
 		atomic_fetch_and(&c->exit_req, ~(uint32_t)(REQ_STOP | REQ_IRQ));
-	if ((req & REQ_STEP) && !c->ss && !c->il) /* goes before interrupts */
+	if ((req & REQ_STEP) && debug_step_pending(c)) /* goes before interrupts */
 		return step_one(c);
 	if (cpu_irq_deliverable(c)) {
 		uint32_t lines = atomic_load(&c->irq_lines);
 
 		return exc_irq(c, !((lines & 1) && !(c->daif & PSTATE_I)));
 	}
-	if (req & REQ_STEP)
+	if ((req & REQ_STEP) && debug_one_by_one(c))
 		return step_one(c);
 	return c->btype && !check_landing(c) ? EXEC_JUMP : EXEC_NEXT;
 }

@@ -265,39 +265,3 @@ uint64_t sys_read_isr(struct cpu *c, unsigned reg)
 	(void)reg;
 	return (lines & 1 ? PSTATE_I : 0) | (lines & 2 ? PSTATE_F : 0);
 }
-
-/* ---- Debug ---- */
-
-void sys_write_mdscr(struct cpu *c, unsigned reg, uint64_t v)
-{
-	sys_write(c, reg, v);
-	cpu_check_step(c);
-}
-
-/* OSLSR_EL1: OSLM=0b10 (the lock exists), OSLK bit 1 is what OSLAR_EL1 wrote. */
-void sys_write_oslar(struct cpu *c, unsigned reg, uint64_t v)
-{
-	(void)reg;
-	sys_write_oslsr(c, SYS_OSLSR_EL1, v << 1);
-}
-
-void sys_write_oslsr(struct cpu *c, unsigned reg, uint64_t v)
-{
-	sys_write(c, reg, v);
-	cpu_check_step(c);
-}
-
-/* Claim tags: SET reads as all implemented ones and sets; CLR reads the tags and clears. They live in CLR. */
-uint64_t sys_read_claimset(struct cpu *c, unsigned reg)
-{
-	(void)c;
-	return reg_rows[reg].mask;
-}
-
-void sys_write_claimset(struct cpu *c, unsigned reg, uint64_t v)
-{
-	(void)reg;
-	c->sys[SYS_DBGCLAIMCLR_EL1] |= v;
-}
-
-void sys_write_claimclr(struct cpu *c, unsigned reg, uint64_t v) { c->sys[reg] &= ~v; }

@@ -264,7 +264,10 @@ enum exec mmu_dc(struct cpu *c, const struct insn *i)
 	case KEY(0, 6, 1): /* IVAC */
 		if (c->el == 0)
 			return exc_undefined(c);
-		return by_va(c, va, true, &x) ? EXEC_NEXT : EXEC_JUMP;
+		if (!by_va(c, va, true, &x) ||
+		    debug_watch(c, va & ~(BLOCK_BYTES - 1), BLOCK_BYTES, WATCH_WRITE | WATCH_CM))
+			return EXEC_JUMP;
+		return EXEC_NEXT;
 	case KEY(3, 12, 1): /* CVAP */
 	case KEY(3, 13, 1): /* CVADP */
 		if (!(features >> (key == KEY(3, 12, 1) ? FEAT_DPB : FEAT_DPB2) & 1))
