@@ -303,7 +303,7 @@ static bool dispatch_timers(struct loop *l)
 {
 	uint64_t now = loop_now_ns();
 
-	while (l->heap_count && l->heap[0]->deadline_ns <= now && !l->stop) {
+	while (l->heap_count && l->heap[0]->deadline_ns <= now) {
 		struct loop_timer *t = l->heap[0];
 		pthread_mutex_t *lock = t->lock;
 
@@ -381,7 +381,7 @@ static bool turn(struct loop *l)
 	n = wait_until(l, events, until);
 	pthread_mutex_lock(&l->lock);
 	l->sleeps_until_ns = 0;
-	for (int i = 0; i < n && !l->stop; i++) {
+	for (int i = 0; i < n; i++) {
 		if (events[i].data.ptr)
 			ok &= dispatch_fd(l, events[i].data.ptr, events[i].events);
 		else
@@ -400,13 +400,14 @@ int loop_run(struct loop *l)
 	pthread_mutex_lock(&l->lock);
 	l->thread = pthread_self();
 	l->in_run = true;
-	while (!l->stop) {
+	/* One turn even if told to stop already: who is always stopped must not starve timers and signals. */
+	do {
 		if (turn(l))
 			continue;
 		pthread_mutex_unlock(&l->lock);
 		nanosleep(&pause, NULL);
 		pthread_mutex_lock(&l->lock);
-	}
+	} while (!l->stop);
 	l->in_run = l->stop = false;
 	value = l->stop_value;
 	pthread_mutex_unlock(&l->lock);

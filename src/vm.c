@@ -41,7 +41,8 @@ struct hv_vm *vm_hv(struct vm *vm) { return vm->hv; }
 void vm_stop(struct vm *vm, enum proc_exit status, const char *text)
 {
 	pthread_mutex_lock(&vm->lock);
-	if (!vm->stopped) {
+	/* A guest that resets without end must not outrun the user or the timeout: any other reason wins. */
+	if (!vm->stopped || vm->status == PROC_RESET) {
 		vm->stopped = true;
 		vm->status = status;
 		snprintf(vm->stop_text, sizeof(vm->stop_text), "%s", text);
@@ -495,6 +496,7 @@ static void fill_result(struct vm *vm, struct vm_result *r)
 /* True: the guest goes on after its reset. */
 static bool reset_and_go_on(struct vm *vm, struct vm_result *r)
 {
+	bool again;
 	int err;
 
 	vm->resets++;
@@ -505,9 +507,12 @@ static bool reset_and_go_on(struct vm *vm, struct vm_result *r)
 		return false;
 	}
 	pthread_mutex_lock(&vm->lock);
-	vm->stopped = false;
+	again = vm->status == PROC_RESET;
+	vm->stopped = !again;
 	pthread_mutex_unlock(&vm->lock);
-	return true;
+	if (!again)
+		r->status = stop_status(vm, r->text, sizeof(r->text));
+	return again;
 }
 
 void vm_run(struct vm *vm, struct vm_result *r)
