@@ -59,6 +59,16 @@ int bus_add(struct bus *b, const struct bus_range *r)
 	return 0;
 }
 
+void bus_del(struct bus *b, const void *opaque)
+{
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < b->count; i++)
+		if (b->ranges[i].opaque != opaque)
+			b->ranges[kept++] = b->ranges[i];
+	b->count = kept;
+}
+
 enum bus_result bus_access(struct bus *b, gpa_t a, unsigned size, uint64_t *value, bool write)
 {
 	unsigned i = find_index(b, a.v);

@@ -43,6 +43,8 @@ void bus_free(struct bus *b);
 
 /* Copies *r. -EEXIST, with a message naming both, on overlap. Before the first vCPU runs only. */
 int bus_add(struct bus *b, const struct bus_range *r);
+/* Takes out every range of @opaque. No vCPU may be running. */
+void bus_del(struct bus *b, const void *opaque);
 
 enum bus_result bus_access(struct bus *b, gpa_t a, unsigned size, uint64_t *value, bool write);
 

@@ -452,6 +452,7 @@ void gic_destroy(struct soc *s)
 
 	if (!g)
 		return;
+	bus_del(s->env.bus, g);
 	for (unsigned i = 0; i < g->cpu_count; i++)
 		g->cpus[i].cpu->gic = NULL;
 	pthread_mutex_destroy(&g->lock);

@@ -112,12 +112,28 @@ static void ranges_are_listed_in_address_order_and_never_overlap(void **state)
 	bus_free(b);
 }
 
+static void ranges_can_be_taken_out_by_their_owner(void **state)
+{
+	struct bus *b = bus_of_two();
+	uint64_t v = 0;
+
+	(void)state;
+	bus_del(b, &low);
+	assert_int_equal(bus_access(b, gpa(0x9000010), 4, &v, true), BUS_NOBODY);
+	assert_int_equal(bus_access(b, gpa(0x9001000), 4, &v, true), BUS_OK);
+	assert_null(bus_range_at(b, 1));
+	bus_del(b, &low);
+	assert_string_equal(bus_range_at(b, 0)->name, "high");
+	bus_free(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_access_reaches_the_range_with_its_offset_and_lock),
 		cmocka_unit_test(nobody_and_refused_are_different_answers),
 		cmocka_unit_test(ranges_are_listed_in_address_order_and_never_overlap),
+		cmocka_unit_test(ranges_can_be_taken_out_by_their_owner),
 	};
 
 	return cmocka_run_group_tests_name("src/bus", tests, NULL, NULL);
