@@ -75,6 +75,8 @@ struct hv_attr_info {
 
 const struct hv_attr_info *hv_attr_at(unsigned i);      /* NULL past the last */
 const struct hv_attr_info *hv_attr_info(uint16_t type); /* NULL: unknown */
+/* Name of bit or choice @n of an attribute: a capability, a model. NULL: it is a number. */
+const char *hv_attr_value_name(const struct hv_attr_info *a, uint64_t n);
 
 /* What a backend can do of one attribute. Filled with the row's min before the backend is asked. */
 struct hv_limit {
@@ -177,7 +179,7 @@ struct hv_ops {
 	int  (*attr_limit)(uint16_t type, struct hv_limit *limit);     /* -ENOENT: absent. CAPS is not asked */
 	int  (*check_cap)(const struct hv_vm *vm, uint32_t cap);       /* vm may be NULL: the host's answer */
 	int  (*create)(const struct hv_env *env, struct hv_vm **vm);   /* half-created, nothing configured */
-	int  (*finish)(struct hv_vm *vm);                      /* attributes are checked and in vm->attr */
+	int  (*finish)(struct hv_vm *vm);                      /* attributes are checked and in vm->attr; a second call starts over */
 	void (*destroy)(struct hv_vm *vm);
 	int  (*mem_map)(struct hv_vm *vm, const struct hv_mem *m);     /* -EINVAL: a flag it does not know */
 	int  (*mem_unmap)(struct hv_vm *vm, unsigned slot);
@@ -279,6 +281,7 @@ int hv_set_attr(struct hv_vm *vm, uint16_t type, const uint64_t *payload, unsign
 int hv_get_attr(const struct hv_vm *vm, uint16_t type, uint64_t *payload, unsigned words);
 /* The VM's attributes, all of them, as a block from which the same VM can be made. */
 void hv_get_block(const struct hv_vm *vm, struct hv_block_buf *b);
+/* Also writes the model's features; if that is refused, the VM is half-created as before. */
 int hv_finish(struct hv_vm *vm);
 void hv_destroy(struct hv_vm *vm);      /* and its vCPUs; NULL is fine */
 
@@ -305,6 +308,9 @@ uint64_t hv_vcpu_insn_count(struct hv_vcpu *vcpu);      /* 0 where the backend d
  * was too little. No vCPU may be running.
  */
 int hv_reg_list(struct hv_vm *vm, struct hv_vcpu *vcpu, struct hv_reg *regs, unsigned *count);
+/* The same, into memory that is the caller's to free; NULL after failure. */
+int hv_reg_list_new(struct hv_vm *vm, struct hv_vcpu *vcpu, struct hv_reg **regs, unsigned *count);
+const char *hv_reg_name(uint64_t id);                   /* of regs.def; NULL: not there */
 /*
  * hv_reg_bytes(id) bytes at @value. No message. -ENOENT unknown; -EINVAL a value the
  * register refuses, or a vCPU of another VM; -EBUSY a feature after the first run.
@@ -319,6 +325,22 @@ int hv_reg_set(struct hv_vm *vm, struct hv_vcpu *vcpu, uint64_t id, const void *
  */
 int hv_negotiate(struct hv_vm *vm, uint64_t id, uint64_t want, uint64_t need, uint64_t *got);
 
+/* ---- Models (model.def) ---- */
+
+struct hv_model {
+	uint32_t id;
+	const char *name, *help;
+};
+
+const struct hv_model *hv_model_at(unsigned i);         /* NULL past the last */
+/*
+ * Writes model @id into the feature registers of a VM that has not run. No message:
+ * @why says what is missing, -ENOTSUP, and the registers are then anything.
+ */
+int hv_model_apply(struct hv_vm *vm, uint32_t id, char *why, size_t bytes);
+
+/* ---- All registers ---- */
+
 /* All registers of a VM, values opaque. */
 struct hv_saved_reg {
 	uint64_t id;
@@ -327,15 +349,26 @@ struct hv_saved_reg {
 	uint8_t value[HV_REG_BYTES_MAX];
 };
 
+#define HV_NEEDS_BYTES 512
+
 struct hv_saved {
 	const char *backend;            /* nobody has tested restoring on another one */
+	/*
+	 * The least a reader must have: names of capabilities, separated by blanks. Names, so that a
+	 * reader who lacks one can say which; no numbers of versions. As long as CORE_API_STABLE reads 0
+	 * on either side there is no promise beyond: refused with a reason, or the guest sees no change.
+	 */
+	char needs[HV_NEEDS_BYTES];
 	struct hv_block_buf attr;       /* includes CAPS: what a reader must have */
 	struct hv_saved_reg *regs;
 	unsigned count;
 };
 
 int hv_save(struct hv_vm *vm, struct hv_saved *s);
-/* Into a VM created from s->attr that has not run. Stops at the first register refused, naming it. */
+/*
+ * Into a VM created from s->attr that has not run. Features come first, and those the saved
+ * state does not mention are turned off. Stops at the first register refused, naming it.
+ */
 int hv_restore(struct hv_vm *vm, const struct hv_saved *s);
 void hv_saved_free(struct hv_saved *s);
 

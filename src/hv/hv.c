@@ -51,6 +51,18 @@ const struct hv_attr_info *hv_attr_info(uint16_t type)
 	return NULL;
 }
 
+const char *hv_attr_value_name(const struct hv_attr_info *a, uint64_t n)
+{
+	const struct hv_model *m;
+
+	if (a->type == HV_ATTR_CAPS)
+		return n <= UINT32_MAX ? hv_cap_name((uint32_t)n) : NULL;
+	for (unsigned i = 0; a->type == HV_ATTR_MODEL && (m = hv_model_at(i)); i++)
+		if (m->id == n)
+			return m->name;
+	return NULL;
+}
+
 static uint64_t *value_of(struct hv_values *v, const struct hv_attr_info *info)
 {
 	return (uint64_t *)(void *)((char *)v + info->offset);
@@ -251,6 +263,17 @@ static uint64_t caps_here(const struct hv_ops *ops, const struct hv_vm *vm)
 	return set;
 }
 
+/* A model that a backend cannot provide is refused at finish; one that cannot write features has none to choose. */
+static uint64_t models_here(const struct hv_ops *ops)
+{
+	uint64_t set = UINT64_C(1) << hv_attr_info(HV_ATTR_MODEL)->value_default;
+	const struct hv_model *m;
+
+	for (unsigned i = 0; hv_cap(ops, NULL, HV_CAP_MODEL) && (m = hv_model_at(i)); i++)
+		set |= UINT64_C(1) << m->id;
+	return set;
+}
+
 int hv_attr_limit(const struct hv_ops *ops, uint16_t type, struct hv_limit *limit)
 {
 	const struct hv_attr_info *info = hv_attr_info(type);
@@ -261,6 +284,10 @@ int hv_attr_limit(const struct hv_ops *ops, uint16_t type, struct hv_limit *limi
 	limit->min = info->min;
 	if (type == HV_ATTR_CAPS) {
 		limit->bits[0] = caps_here(ops, NULL);
+		return 0;
+	}
+	if (type == HV_ATTR_MODEL) {
+		limit->bits[0] = models_here(ops);
 		return 0;
 	}
 	return ops->attr_limit(type, limit);
@@ -309,7 +336,8 @@ static const char *spell(const struct hv_attr_info *info, const uint64_t *value,
 	unsigned last = info->words;
 
 	if (info->kind != HV_SET) {
-		const char *how = info->kind == HV_SWITCH && value[0] < 2 ? value[0] ? "on" : "off" : NULL;
+		const char *how = info->kind == HV_SWITCH && value[0] < 2 ? value[0] ? "on" : "off"
+									  : hv_attr_value_name(info, value[0]);
 
 		snprintf(text, bytes, "%s%s=", info->option ? "--" : "attribute ",
 			 info->option ? info->option : info->name);
@@ -332,19 +360,19 @@ static const char *spell(const struct hv_attr_info *info, const uint64_t *value,
 	return text;
 }
 
-/* The bits of a set in words: vector lengths in bits, capabilities by name. */
+/* The bits of a set in words: vector lengths in bits, what has a name by name. */
 static void spell_bits(const struct hv_attr_info *info, const uint64_t *set, char *text, size_t bytes)
 {
 	text[0] = 0;
 	for (unsigned i = 0; i < info->words * 64u; i++) {
-		const char *sep = text[0] ? ", " : "", *name = hv_cap_name(i);
+		const char *sep = text[0] ? ", " : "", *name = hv_attr_value_name(info, i);
 		size_t at = strlen(text);
 
 		if (!(set[i / 64] >> (i % 64) & 1))
 			continue;
 		if (info->type == HV_ATTR_SVE_VLS)
 			snprintf(text + at, bytes - at, "%s%u", sep, (i + 1) * 128);
-		else if (info->type == HV_ATTR_CAPS && name)
+		else if (name)
 			snprintf(text + at, bytes - at, "%s%s", sep, name);
 		else
 			snprintf(text + at, bytes - at, "%s%u", sep, i);
@@ -548,6 +576,29 @@ static int (*const cross_checks[])(const struct hv_vm *vm) = {
 	cross_check_gic,
 };
 
+static void forget_list(struct hv_vm *vm)
+{
+	free(vm->regs);
+	free(vm->supported);
+	vm->regs = NULL;
+	vm->supported = NULL;
+	vm->reg_count = 0;
+}
+
+static int apply_model(struct hv_vm *vm)
+{
+	uint32_t model = (uint32_t)vm->attr.MODEL[0];
+	char why[512];
+	int err = hv_model_apply(vm, model, why, sizeof(why));
+
+	if (err)
+		return log_err(err, "--model=%s: hypervisor %s cannot provide it here: %s; use --model=max",
+			       hv_attr_value_name(hv_attr_info(HV_ATTR_MODEL), model), vm->ops->name, why);
+	/* What the model left is what is supported from now on. */
+	forget_list(vm);
+	return 0;
+}
+
 int hv_finish(struct hv_vm *vm)
 {
 	int err;
@@ -561,13 +612,17 @@ int hv_finish(struct hv_vm *vm)
 	}
 	vm->vcpus = calloc(vm->attr.VCPU_COUNT[0], sizeof(vm->vcpus[0]));
 	err = vm->vcpus ? vm->ops->finish(vm) : -ENOMEM;
+	if (!err) {
+		vm->state = HV_READY;
+		err = apply_model(vm);
+	}
 	if (err) {
+		vm->state = HV_HALF;
+		forget_list(vm);
 		free(vm->vcpus);
 		vm->vcpus = NULL;
-		return err;
 	}
-	vm->state = HV_READY;
-	return 0;
+	return err;
 }
 
 void hv_destroy(struct hv_vm *vm)
@@ -579,8 +634,7 @@ void hv_destroy(struct hv_vm *vm)
 	vcpus = vm->vcpus;
 	for (unsigned i = 0; vcpus && i < vm->attr.VCPU_COUNT[0]; i++)
 		hv_vcpu_destroy(vcpus[i]);
-	free(vm->regs);
-	free(vm->supported);
+	forget_list(vm);
 	vm->ops->destroy(vm);
 	free(vcpus);
 }
@@ -688,12 +742,13 @@ uint64_t hv_vcpu_insn_count(struct hv_vcpu *vcpu)
 
 /* What regs.def says of a register, for backends that do not say. */
 static const struct reg_row {
+	const char *name;
 	uint64_t id;
 	enum hv_scope scope;
 	bool feature;
 } reg_rows[] = {
 #define REG(NAME, enc, id_, scope_, gdb, access, el0, feat, reset, mask, read, write, flags) \
-	{ (id_), HV_SCOPE_##scope_, ((flags)&REG_FEATURE) != 0 },
+	{ #NAME, (id_), HV_SCOPE_##scope_, ((flags)&REG_FEATURE) != 0 },
 #include <vmm/regs.def>
 };
 
@@ -705,6 +760,13 @@ static const struct reg_row *reg_row(uint64_t id)
 		if (reg_rows[i].id == id)
 			return &reg_rows[i];
 	return NULL;
+}
+
+const char *hv_reg_name(uint64_t id)
+{
+	const struct reg_row *row = id == REG_NO_ID ? NULL : reg_row(id);
+
+	return row ? row->name : NULL;
 }
 
 static void classify(struct hv_reg *r)
@@ -765,15 +827,6 @@ static int read_supported(struct hv_vm *vm)
 	return 0;
 }
 
-static void forget_list(struct hv_vm *vm)
-{
-	free(vm->regs);
-	free(vm->supported);
-	vm->regs = NULL;
-	vm->supported = NULL;
-	vm->reg_count = 0;
-}
-
 /* Asks the backend for its list, once. */
 static int need_list(struct hv_vm *vm)
 {
@@ -831,6 +884,19 @@ int hv_reg_list(struct hv_vm *vm, struct hv_vcpu *vcpu, struct hv_reg *regs, uns
 	}
 	*count = n;
 	return n > room ? -E2BIG : 0;
+}
+
+int hv_reg_list_new(struct hv_vm *vm, struct hv_vcpu *vcpu, struct hv_reg **regs, unsigned *count)
+{
+	int err;
+
+	*regs = NULL;
+	*count = 0;
+	err = hv_reg_list(vm, vcpu, NULL, count);
+	if (err && err != -E2BIG)
+		return err;
+	*regs = calloc(*count + 1, sizeof(**regs));
+	return *regs ? hv_reg_list(vm, vcpu, *regs, count) : -ENOMEM;
 }
 
 static const struct hv_reg *find_reg(const struct hv_vm *vm, uint64_t id, unsigned *index)
@@ -913,86 +979,4 @@ int hv_negotiate(struct hv_vm *vm, uint64_t id, uint64_t want, uint64_t need, ui
 	if (got)
 		*got = set;
 	return 0;
-}
-
-/* ---- All registers ---- */
-
-static int save_scope(struct hv_vm *vm, struct hv_vcpu *vcpu, struct hv_saved *s)
-{
-	for (unsigned i = 0; i < vm->reg_count; i++) {
-		struct hv_saved_reg *out = &s->regs[s->count];
-		const struct hv_reg *r = &vm->regs[i];
-		int err;
-
-		if (r->scope != (vcpu ? HV_SCOPE_VCPU : HV_SCOPE_VM))
-			continue;
-		*out = (struct hv_saved_reg){ .id = r->id,
-					      .vcpu = vcpu ? (int32_t)vcpu->id : -1,
-					      .bytes = hv_reg_bytes(r->id) };
-		err = hv_reg_get(vm, vcpu, r->id, out->value);
-		if (err)
-			return log_err(err, "register 0x%" PRIx64 " cannot be saved", r->id);
-		s->count++;
-	}
-	return 0;
-}
-
-int hv_save(struct hv_vm *vm, struct hv_saved *s)
-{
-	unsigned vcpu_count = (unsigned)vm->attr.VCPU_COUNT[0];
-	int err = check_reg_call(vm, NULL);
-
-	*s = (struct hv_saved){ .backend = vm->ops->name };
-	if (err)
-		return log_err(err, "registers cannot be saved on hypervisor %s", vm->ops->name);
-	hv_get_block(vm, &s->attr);
-	s->regs = calloc((size_t)vm->reg_count * (vcpu_count + 1), sizeof(*s->regs));
-	err = s->regs ? save_scope(vm, NULL, s) : -ENOMEM;
-	for (unsigned i = 0; i < vcpu_count && !err; i++)
-		if (vm->vcpus[i])
-			err = save_scope(vm, vm->vcpus[i], s);
-	if (err)
-		hv_saved_free(s);
-	return err;
-}
-
-static int restore_reg(struct hv_vm *vm, const struct hv_saved_reg *r)
-{
-	struct hv_vcpu *vcpu = NULL;
-	int err;
-
-	if (r->vcpu >= 0) {
-		vcpu = (uint64_t)r->vcpu < vm->attr.VCPU_COUNT[0] ? vm->vcpus[r->vcpu] : NULL;
-		if (!vcpu)
-			return log_err(-EINVAL, "saved state is of vCPU %d, which is not here", r->vcpu);
-	}
-	err = r->bytes == hv_reg_bytes(r->id) ? hv_reg_set(vm, vcpu, r->id, r->value) : -EINVAL;
-	if (err)
-		return log_err(err, "saved register 0x%" PRIx64 " is refused here (%s); nothing was run", r->id,
-			       strerror(-err));
-	return 0;
-}
-
-int hv_restore(struct hv_vm *vm, const struct hv_saved *s)
-{
-	int err;
-
-	if (strcmp(s->backend, vm->ops->name))
-		return log_err(-ENOTSUP, "state was saved on hypervisor %s; nobody has tested it on %s", s->backend,
-			       vm->ops->name);
-	if (atomic_load(&vm->ran))
-		return log_err(-EBUSY, "state cannot be restored into a VM that has run");
-	for (unsigned i = 0; i < s->count; i++) {
-		err = restore_reg(vm, &s->regs[i]);
-		if (err)
-			return err;
-	}
-	return 0;
-}
-
-void hv_saved_free(struct hv_saved *s)
-{
-	free(s->regs);
-	s->regs = NULL;
-	s->count = 0;
 }

@@ -64,6 +64,8 @@ static int soft_check_cap(const struct hv_vm *vm, uint32_t cap)
 	case HV_CAP_IPA_BITS_MAX: return 48;
 	case HV_CAP_REG_LIST:
 	case HV_CAP_VM_RESET:
+	case HV_CAP_MODEL:
+	case HV_CAP_SAVED_NEEDS:
 	case HV_CAP_INSN_COUNT: return 1;
 	default: return 0;
 	}
@@ -93,13 +95,13 @@ static int soft_finish(struct hv_vm *vm)
 
 	for (unsigned i = 0; i < HV_SVE_VLS_WORDS; i++)
 		cfg.sve_vls[i] = a->SVE_VLS[i];
+	soc_destroy(soft(vm)->soc); /* of a finish that came to nothing */
 	return soc_create(&cfg, &soft(vm)->env, &soft(vm)->soc);
 }
 
 static void soft_destroy(struct hv_vm *vm)
 {
-	if (soft(vm)->soc)
-		soc_destroy(soft(vm)->soc);
+	soc_destroy(soft(vm)->soc);
 	free(vm);
 }
 

@@ -1,8 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <setjmp.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
 
+#include <vmm/bus.h>
 #include <vmm/err.h>
+#include <vmm/loop.h>
+#include <vmm/mem.h>
 #include "fake-hv.h"
 
 struct fake_hv fake;
@@ -159,7 +166,8 @@ static uint64_t fake_vcpu_insn_count(struct hv_vcpu *vcpu)
 
 static bool is_there(unsigned i)
 {
-	return !(regs[i].id == FAKE_STRANGE && fake.no_strange) && !(regs[i].id == FAKE_VM_DUMMY && fake.no_dummy);
+	return !(regs[i].id == FAKE_STRANGE && fake.no_strange) && !(regs[i].id == FAKE_VM_DUMMY && fake.no_dummy) &&
+	       !(regs[i].id == FAKE_BITMAP2 && fake.no_bitmap2);
 }
 
 static int fake_reg_list(struct hv_vm *vm, struct hv_vcpu *vcpu, struct hv_reg *out, unsigned *count)
@@ -252,3 +260,152 @@ const struct hv_ops fake_ops = {
 };
 
 const struct hv_ops fake_bare_ops = { .name = "bare", .help = "for tests", MANDATORY };
+
+/* ---- For tests of what lies above a hypervisor ---- */
+
+struct hv_env new_env(void)
+{
+	struct hv_env env = { mem_new(), bus_new(), loop_new() };
+
+	assert_int_equal(mem_add_ram(env.mem, "ram", gpa(0x40000000), 4 * MIB), 0);
+	return env;
+}
+
+void free_env(struct hv_env *env)
+{
+	loop_free(env->loop);
+	bus_free(env->bus);
+	mem_free(env->mem);
+}
+
+const struct hv_ops *backend(unsigned i)
+{
+	const struct hv_ops *ops = &fake_ops;
+
+	fake_reset();
+	if (i == 0)
+		assert_int_equal(hv_backend_find("soft", &ops), 0);
+	return ops;
+}
+
+struct hv_vm *create(const struct hv_ops *ops, const struct hv_env *env, const struct hv_block *b)
+{
+	struct hv_vm *vm;
+
+	assert_int_equal(hv_create_vm2(ops, env, b, &vm), 0);
+	return vm;
+}
+
+struct hv_vm *finished(const struct hv_ops *ops, const struct hv_env *env, const struct hv_block *b)
+{
+	struct hv_vm *vm = create(ops, env, b);
+
+	assert_int_equal(hv_finish(vm), 0);
+	return vm;
+}
+
+struct hv_vcpu *new_vcpu(struct hv_vm *vm, unsigned id)
+{
+	struct hv_vcpu *c;
+
+	assert_int_equal(hv_vcpu_create(vm, id, &c), 0);
+	assert_int_equal(hv_vcpu_finalize(c), 0);
+	return c;
+}
+
+void add(struct hv_block_buf *b, uint16_t type, uint64_t value)
+{
+	assert_int_equal(hv_block_add(b, type, &value, 1), 0);
+}
+
+struct hv_block_buf block_of(uint16_t type, uint64_t value)
+{
+	struct hv_block_buf b;
+
+	hv_block_init(&b);
+	add(&b, type, value);
+	return b;
+}
+
+int try_create(const struct hv_ops *ops, const struct hv_block *b)
+{
+	struct hv_env env = new_env();
+	struct hv_vm *vm;
+	int err = hv_create_vm2(ops, &env, b, &vm);
+
+	if (err)
+		assert_null(vm);
+	hv_destroy(vm);
+	free_env(&env);
+	return err;
+}
+
+uint64_t reg1(struct hv_vm *vm, uint64_t id)
+{
+	uint64_t v = 0;
+
+	assert_int_equal(hv_reg_get(vm, NULL, id, &v), 0);
+	return v;
+}
+
+int set1(struct hv_vm *vm, uint16_t type, uint64_t value) { return hv_set_attr(vm, type, &value, 1); }
+
+uint64_t get1(const struct hv_vm *vm, uint16_t type)
+{
+	uint64_t v = 0;
+
+	assert_int_equal(hv_get_attr(vm, type, &v, 1), 0);
+	return v;
+}
+
+void listen(struct said *s)
+{
+	s->f = tmpfile();
+	fflush(stderr);
+	s->old = dup(2);
+	dup2(fileno(s->f), 2);
+}
+
+const char *heard(struct said *s)
+{
+	size_t n;
+
+	dup2(s->old, 2);
+	close(s->old);
+	rewind(s->f);
+	n = fread(s->text, 1, sizeof(s->text) - 1, s->f);
+	s->text[n] = 0;
+	fclose(s->f);
+	return s->text;
+}
+
+void assert_says(struct said *s, const char *what)
+{
+	const char *text = heard(s);
+
+	if (!strstr(text, what))
+		fail_msg("not said: %s\nbut: %s", what, text);
+}
+
+void save_some(const struct hv_ops *ops, struct hv_env *env, struct hv_saved *s)
+{
+	struct hv_block_buf b = block_of(HV_ATTR_VCPU_COUNT, 2);
+	struct hv_vm *vm = finished(ops, env, &b.block);
+
+	for (unsigned i = 0; i < 2; i++) {
+		uint64_t v = 0x1000 + i;
+
+		assert_int_equal(hv_reg_set(vm, new_vcpu(vm, i), FAKE_X0, &v), 0);
+	}
+	assert_int_equal(hv_save(vm, s), 0);
+	hv_destroy(vm);
+}
+
+struct hv_vm *target(const struct hv_ops *ops, struct hv_env *env, const struct hv_saved *s)
+{
+	struct hv_vm *vm = finished(ops, env, &s->attr.block);
+
+	for (unsigned i = 0; i < vm->attr.VCPU_COUNT[0]; i++)
+		new_vcpu(vm, i);
+	return vm;
+}

@@ -8,6 +8,7 @@
 #ifndef FAKE_HV_H
 #define FAKE_HV_H
 
+#include <stdio.h>
 #include <vmm/hv.h>
 
 #define FAKE_BITMAP     UINT64_C(0x6030000000160000)
@@ -32,7 +33,7 @@ struct fake_hv {
 	uint64_t sve_vls, gics;
 	bool has_pmu;                   /* otherwise the attribute is absent */
 	uint64_t extra_bitmap_bits;     /* a newer build's features */
-	bool no_strange, no_dummy;      /* an older build's register list */
+	bool no_strange, no_dummy, no_bitmap2;  /* an older build's register list */
 	int finish_error;
 	/* What has happened. */
 	unsigned vms, vcpus, creates, vm_reg_gets, vm_reg_sets, runs;
@@ -44,5 +45,43 @@ extern const struct hv_ops fake_ops;            /* every operation */
 extern const struct hv_ops fake_bare_ops;       /* the optional ones are NULL; claims all capabilities */
 
 void fake_reset(void);
+
+/* ---- For tests of what lies above a hypervisor ---- */
+
+/* RAM of 4 MiB at 1 GiB, an empty bus, a loop. */
+struct hv_env new_env(void);
+void free_env(struct hv_env *env);
+
+/* 0: the software hypervisor, 1: the fake one, put back. */
+#define BACKENDS 2
+const struct hv_ops *backend(unsigned i);
+
+/* These must succeed. */
+struct hv_vm *create(const struct hv_ops *ops, const struct hv_env *env, const struct hv_block *b);
+struct hv_vm *finished(const struct hv_ops *ops, const struct hv_env *env, const struct hv_block *b);
+struct hv_vcpu *new_vcpu(struct hv_vm *vm, unsigned id);
+struct hv_block_buf block_of(uint16_t type, uint64_t value);
+void add(struct hv_block_buf *b, uint16_t type, uint64_t value);
+uint64_t get1(const struct hv_vm *vm, uint16_t type);
+uint64_t reg1(struct hv_vm *vm, uint64_t id);           /* of the VM */
+
+/* These may fail. */
+int try_create(const struct hv_ops *ops, const struct hv_block *b);
+int set1(struct hv_vm *vm, uint16_t type, uint64_t value);
+
+/* A message on stderr, to look at. */
+struct said {
+	FILE *f;
+	int old;
+	char text[2048];
+};
+
+void listen(struct said *s);
+const char *heard(struct said *s);
+void assert_says(struct said *s, const char *what);
+
+/* Saves a VM of two vCPUs on @ops after writing a few values; a VM to restore it into. */
+void save_some(const struct hv_ops *ops, struct hv_env *env, struct hv_saved *s);
+struct hv_vm *target(const struct hv_ops *ops, struct hv_env *env, const struct hv_saved *s);
 
 #endif
