@@ -21,6 +21,8 @@
 
 struct parse {
 	const struct opt_set *set;
+	struct opt rows[ROWS_MAX]; /* the set's, with OPT_ATTRS spelled out */
+	unsigned count;
 	char *dest;
 	uint64_t seen; /* bit per row */
 	bool complained;
@@ -164,8 +166,31 @@ static int parse_vector_lengths(const char *name, const char *text, uint64_t *wo
 	return err;
 }
 
+/* A choice with names. -ENOENT: this attribute has none. */
+static int parse_value_name(const struct hv_attr_info *a, const char *text, uint64_t *value)
+{
+	char names[200] = "";
+
+	for (unsigned n = 0; n < 64; n++) {
+		const char *name = hv_attr_value_name(a, n);
+
+		if (name && !strcmp(name, text)) {
+			*value = n;
+			return 0;
+		}
+		if (name)
+			snprintf(names + strlen(names), sizeof(names) - strlen(names), "%s%s", names[0] ? "|" : "",
+				 name);
+	}
+	return names[0] ? log_err(-EINVAL, "--%s=%s: not a choice; use one of %s", a->option, text, names) : -ENOENT;
+}
+
 static int parse_attr_value(const struct hv_attr_info *a, const char *text, uint64_t *words)
 {
+	int err = a->kind == HV_CHOICE ? parse_value_name(a, text, words) : -ENOENT;
+
+	if (err != -ENOENT)
+		return err;
 	if (choice_index(a->arg, "max") >= 0 && !strcmp(text, "max")) {
 		words[0] = HV_ATTR_MAX;
 		return 0;
@@ -230,6 +255,7 @@ static int parse_row(const struct opt *o, const char *text, void *dest)
 	case OPT_TIME: return opt_time(o->name, text, o->min, o->max, dest);
 	case OPT_CHOICE: return parse_choice(o, text, dest);
 	case OPT_ATTR: return parse_attr(o, text, dest);
+	case OPT_ATTRS:
 	case OPT_GROUP: break;
 	}
 	return 0;
@@ -237,7 +263,7 @@ static int parse_row(const struct opt *o, const char *text, void *dest)
 
 static int parse_option(struct parse *p, unsigned row, const char *text)
 {
-	const struct opt *o = &p->set->rows[row];
+	const struct opt *o = &p->rows[row];
 
 	if (o->kind != OPT_LIST && p->seen >> row & 1)
 		return log_err(-EINVAL, "--%s is given twice; keep one", o->name);
@@ -254,9 +280,9 @@ static void explain(const struct parse *p, const struct argp_state *state)
 	unsigned count = 0;
 	char name[64];
 
-	for (unsigned i = 0; i < p->set->count; i++)
-		if (p->set->rows[i].name)
-			names[count++] = p->set->rows[i].name;
+	for (unsigned i = 0; i < p->count; i++)
+		if (p->rows[i].name)
+			names[count++] = p->rows[i].name;
 	if (strncmp(word, "--", 2)) {
 		log_err(0, "%s: no such option; see %s --help", word, state->argv[0]);
 		return;
@@ -297,7 +323,7 @@ static error_t on_key(int key, char *text, struct argp_state *state)
 			explain(p, state);
 		return 0;
 	default:
-		if (key < KEY_FIRST || key >= KEY_FIRST + (int)p->set->count)
+		if (key < KEY_FIRST || key >= KEY_FIRST + (int)p->count)
 			return ARGP_ERR_UNKNOWN;
 		err = parse_option(p, (unsigned)(key - KEY_FIRST), text);
 	}
@@ -306,12 +332,51 @@ static error_t on_key(int key, char *text, struct argp_state *state)
 	return -err;
 }
 
-static void fill_argp(const struct opt_set *set, struct argp_option *a)
+static bool is_shown(const struct opt_set *set, const char *option)
+{
+	for (unsigned i = 0; i < set->count; i++)
+		if (set->rows[i].kind == OPT_ATTR && !strcmp(set->rows[i].name, option))
+			return true;
+	return false;
+}
+
+static int add_row(struct parse *p, struct opt row)
+{
+	if (p->count == ROWS_MAX)
+		return log_err(-E2BIG, "more than %d options", ROWS_MAX);
+	p->rows[p->count++] = row;
+	return 0;
+}
+
+static int add_attrs(struct parse *p, size_t offset)
+{
+	const struct hv_attr_info *a;
+	int err = 0;
+
+	for (unsigned i = 0; !err && (a = hv_attr_at(i)); i++)
+		if (a->option && !is_shown(p->set, a->option))
+			err = add_row(p, (struct opt){ .name = a->option, .kind = OPT_ATTR, .offset = offset });
+	return err;
+}
+
+static int fill_rows(struct parse *p)
+{
+	int err = 0;
+
+	for (unsigned i = 0; i < p->set->count && !err; i++) {
+		const struct opt *o = &p->set->rows[i];
+
+		err = o->kind == OPT_ATTRS ? add_attrs(p, o->offset) : add_row(p, *o);
+	}
+	return err;
+}
+
+static void fill_argp(const struct parse *p, struct argp_option *a)
 {
 	int group = 0;
 
-	for (unsigned i = 0; i < set->count; i++) {
-		const struct opt *o = &set->rows[i];
+	for (unsigned i = 0; i < p->count; i++) {
+		const struct opt *o = &p->rows[i];
 
 		if (o->kind == OPT_GROUP) {
 			a[i] = (struct argp_option){ .doc = o->help, .group = ++group };
@@ -339,12 +404,12 @@ int opt_parse(const struct opt_set *set, int argc, char **argv, void *dest)
 	struct argp_option options[ROWS_MAX + 2] = { 0 };
 	struct argp argp = { options, on_key, set->args, set->doc, NULL, NULL, NULL };
 	struct parse p = { .set = set, .dest = dest };
+	int err = fill_rows(&p);
 
-	if (set->count > ROWS_MAX)
-		return log_err(-E2BIG, "%s: more than %d options", argv[0], ROWS_MAX);
-	fill_argp(set, options);
-	options[set->count] =
-		(struct argp_option){ .name = "help", .key = KEY_HELP, .doc = "print this", .group = -1 };
+	if (err)
+		return err;
+	fill_argp(&p, options);
+	options[p.count] = (struct argp_option){ .name = "help", .key = KEY_HELP, .doc = "print this", .group = -1 };
 	/* NO_ERRS silences argp's own --help, too. */
 	return argp_parse(&argp, argc, argv, ARGP_NO_ERRS | ARGP_NO_HELP, NULL, &p) ? -EINVAL : 0;
 }

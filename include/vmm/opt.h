@@ -23,6 +23,7 @@ enum opt_kind {
 	OPT_TIME,               /* uint64_t ns: 30s, 500ms, 5m, 1h; a bare number is seconds */
 	OPT_CHOICE,             /* unsigned: index of the value in @arg, "restart|exit" */
 	OPT_ATTR,               /* struct hv_block_buf: the row of vm-attr.def with this option name */
+	OPT_ATTRS,              /* the same for every row with an option that no other row here shows; name is NULL */
 };
 
 #define OPT_LIST_MAX 32

@@ -49,16 +49,13 @@ static const struct opt rows[] = {
 	GROUP("The machine:"),
 	OPT("mem", "SIZE", "guest memory, in multiples of 2M (512M)", SIZE, vm.ram_bytes, .min = RAM_BYTES_MIN),
 	ATTR("cpus"),
+	ATTR("model"),
 	OPT("console", "WHERE", "stdio, file:PATH, pty, socket:PATH or null (stdio)", STRING, vm.console),
 	OPT("device", "NAME[,KEY=VALUE...]", "add a device; `vmm help devices' lists them", LIST, vm.devices),
 	OPT("hv", "NAME", "hypervisor: auto or one that `vmm caps' lists (auto)", STRING, vm.hv),
 
 	GROUP("The CPU and what belongs to it (`vmm caps' prints the limits):"),
-	ATTR("ipa-bits"),
-	ATTR("sve-vl"),
-	ATTR("gic"),
-	ATTR("pauth"),
-	ATTR("pmu"),
+	{ .kind = OPT_ATTRS, .offset = AT(vm.attr) },
 
 	GROUP("How it ends (`vmm help exits' prints the exit status):"),
 	OPT("on-reset", "restart|exit", "when the guest resets (restart)", CHOICE, on_reset),

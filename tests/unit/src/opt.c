@@ -42,7 +42,7 @@ static const struct opt rows[] = {
 	{ .name = "cpus", .kind = OPT_ATTR, .offset = AT(attr) },
 	{ .name = "ipa-bits", .kind = OPT_ATTR, .offset = AT(attr) },
 	{ .name = "sve-vl", .kind = OPT_ATTR, .offset = AT(attr) },
-	{ .name = "pauth", .kind = OPT_ATTR, .offset = AT(attr) },
+	{ .kind = OPT_ATTRS, .offset = AT(attr) },
 };
 
 static const struct opt_set set = {
@@ -171,6 +171,7 @@ static void bad_options_give_one_line(void **state)
 		{ "--sve-vl 100", { "--sve-vl=100", "not a vector length", "128" } },
 		{ "--sve-vl 128,128x", { "--sve-vl", "128x", "128" } },
 		{ "--sve-vl=", { "--sve-vl", "no vector length", "128" } },
+		{ "--model v7", { "--model=v7", "not a choice", "v1|max" } },
 		{ "--pauth yes", { "--pauth=yes", "not a choice", "on or off" } },
 		{ "a b", { "b", "one argument too many", "--help" } },
 	};
@@ -227,10 +228,32 @@ static void sizes_are_said_in_the_largest_whole_unit(void **state)
 	assert_string_equal(opt_size_text(0, t, sizeof(t)), "0 bytes");
 }
 
+static void every_attribute_with_an_option_is_one(void **state)
+{
+	const struct hv_attr_info *a;
+	struct dest d;
+	char line[64];
+
+	(void)state;
+	for (unsigned i = 0; (a = hv_attr_at(i)); i++) {
+		if (!a->option)
+			continue;
+		snprintf(line, sizeof(line), "--%s %s", a->option,
+			 a->kind == HV_SWITCH       ? "on"
+			 : a->type == HV_ATTR_MODEL ? "v1"
+						    : "128");
+		assert_int_equal(parse(&d, line), 0);
+		assert_int_equal(hv_block_next(&d.attr.block, NULL)->type, a->type);
+		assert_int_equal(hv_block_next(&d.attr.block, NULL)->payload[0],
+				 a->kind == HV_SWITCH || a->kind == HV_SET || a->type == HV_ATTR_MODEL ? 1 : 128);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(good_options_fill_the_struct),
+		cmocka_unit_test(every_attribute_with_an_option_is_one),
 		cmocka_unit_test(sizes_and_times_have_units),
 		cmocka_unit_test(bad_options_give_one_line),
 		cmocka_unit_test(a_list_that_is_too_long_is_refused),
