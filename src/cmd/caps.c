@@ -7,6 +7,7 @@
 #include <json-c/json.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <vmm/bus.h>
@@ -22,6 +23,7 @@
 
 struct caps {
 	const char *hv;
+	struct hv_block_buf attr;
 	bool json;
 };
 
@@ -31,6 +33,7 @@ static const struct opt rows[] = {
 	  .help = "only this hypervisor",
 	  .kind = OPT_STRING,
 	  .offset = offsetof(struct caps, hv) },
+	{ .name = "model", .kind = OPT_ATTR, .offset = offsetof(struct caps, attr) },
 	{ .name = "json", .help = "as JSON", .kind = OPT_FLAG, .offset = offsetof(struct caps, json) },
 };
 
@@ -60,12 +63,12 @@ static struct json_object *set_bits(const struct hv_attr_info *a, const struct h
 	struct json_object *list = json_object_new_array();
 
 	for (unsigned i = 0; i < a->words * 64u; i++) {
-		const char *cap = hv_cap_name(i);
+		const char *name = hv_attr_value_name(a, i);
 
 		if (!(l->bits[i / 64] >> (i % 64) & 1))
 			continue;
-		if (a->type == HV_ATTR_CAPS && cap)
-			json_object_array_add(list, json_object_new_string(cap));
+		if (name)
+			json_object_array_add(list, json_object_new_string(name));
 		else
 			json_object_array_add(
 				list, json_object_new_int(a->type == HV_ATTR_SVE_VLS ? (int)(i + 1) * 128 : (int)i));
@@ -78,7 +81,10 @@ static struct json_object *attr_facts(const struct hv_ops *ops, const struct hv_
 	struct json_object *o = json_object_new_object();
 	struct hv_limit l;
 
-	json_object_object_add(o, "default", json_object_new_uint64(a->value_default));
+	const char *name = a->kind == HV_CHOICE ? hv_attr_value_name(a, a->value_default) : NULL;
+
+	json_object_object_add(o, "default",
+			       name ? json_object_new_string(name) : json_object_new_uint64(a->value_default));
 	if (hv_attr_limit(ops, a->type, &l)) {
 		json_object_object_add(o, "supported", json_object_new_boolean(0));
 		return o;
@@ -115,25 +121,9 @@ static struct json_object *all_caps(const struct hv_ops *ops)
 	return o;
 }
 
-static const char *reg_name(uint64_t id)
-{
-	static const struct {
-		uint64_t id;
-		const char *name;
-	} names[] = {
-#define REG(NAME, enc, id, ...) { id, #NAME },
-#include <vmm/regs.def>
-	};
-
-	for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
-		if (names[i].id == id)
-			return names[i].name;
-	return NULL;
-}
-
 static void add_feature(struct json_object *o, struct hv_vm *vm, struct hv_vcpu *vcpu, const struct hv_reg *r)
 {
-	const char *name = reg_name(r->id);
+	const char *name = hv_reg_name(r->id);
 	uint64_t value = 0;
 	char id[24];
 
@@ -145,37 +135,52 @@ static void add_feature(struct json_object *o, struct hv_vm *vm, struct hv_vcpu 
 
 static void add_features_of(struct json_object *o, struct hv_vm *vm, struct hv_vcpu *vcpu)
 {
-	struct hv_reg regs[1024];
-	unsigned count = ARRAY_SIZE(regs);
+	struct hv_reg *regs;
+	unsigned count;
 
-	if (hv_reg_list(vm, vcpu, regs, &count))
-		return;
-	for (unsigned i = 0; i < count; i++)
-		add_feature(o, vm, vcpu, &regs[i]);
+	if (!hv_reg_list_new(vm, vcpu, &regs, &count))
+		for (unsigned i = 0; i < count; i++)
+			add_feature(o, vm, vcpu, &regs[i]);
+	free(regs);
 }
 
-/* Feature registers exist in a VM only, so make the smallest there is. */
-static struct json_object *all_features(const struct hv_ops *ops)
+/* Which models the VM could have been; the trial leaves its registers anything. */
+static struct json_object *all_models(struct hv_vm *vm)
 {
 	struct json_object *o = json_object_new_object();
+	const struct hv_model *m;
+	char why[512];
+
+	for (unsigned i = 0; (m = hv_model_at(i)); i++)
+		json_object_object_add(
+			o, m->name,
+			json_object_new_string(hv_model_apply(vm, m->id, why, sizeof(why)) ? why : "yes"));
+	return o;
+}
+
+/* Features and models exist in a VM only, so make the smallest there is. */
+static void add_vm_facts(struct json_object *o, const struct hv_ops *ops, const struct hv_block *attr)
+{
+	struct json_object *features = json_object_new_object();
 	struct hv_env env = { mem_new(), bus_new(), loop_new() };
 	struct hv_vcpu *vcpu;
 	struct hv_vm *vm;
 
-	if (env.mem && env.bus && env.loop && !hv_create_vm2(ops, &env, NULL, &vm)) {
+	if (env.mem && env.bus && env.loop && !hv_create_vm2(ops, &env, attr, &vm)) {
 		if (!hv_finish(vm) && !hv_vcpu_create(vm, 0, &vcpu) && !hv_vcpu_finalize(vcpu)) {
-			add_features_of(o, vm, NULL);
-			add_features_of(o, vm, vcpu);
+			add_features_of(features, vm, NULL);
+			add_features_of(features, vm, vcpu);
+			json_object_object_add(o, "models", all_models(vm));
 		}
 		hv_destroy(vm);
 	}
 	loop_free(env.loop);
 	bus_free(env.bus);
 	mem_free(env.mem);
-	return o;
+	json_object_object_add(o, "features", features);
 }
 
-static struct json_object *backend_facts(const struct hv_ops *ops)
+static struct json_object *backend_facts(const struct hv_ops *ops, const struct hv_block *attr)
 {
 	struct json_object *o = json_object_new_object();
 	char why[160] = "";
@@ -190,7 +195,7 @@ static struct json_object *backend_facts(const struct hv_ops *ops)
 	}
 	json_object_object_add(o, "attributes", all_attrs(ops));
 	json_object_object_add(o, "capabilities", all_caps(ops));
-	json_object_object_add(o, "features", all_features(ops));
+	add_vm_facts(o, ops, attr);
 	return o;
 }
 
@@ -217,7 +222,7 @@ static struct json_object *all_facts(const struct caps *c)
 
 	for (unsigned i = 0; (ops = hv_backend_at(i)); i++)
 		if (!c->hv || !strcmp(c->hv, ops->name))
-			json_object_array_add(list, backend_facts(ops));
+			json_object_array_add(list, backend_facts(ops, &c->attr.block));
 	json_object_object_add(o, "hypervisors", list);
 	json_object_object_add(o, "devices", all_devices());
 	return o;
@@ -230,24 +235,46 @@ static const char *string_of(struct json_object *o, const char *key)
 	return json_object_get_string(json_object_object_get(o, key));
 }
 
+/* The words of @list from column @indent on, broken before column 80. */
+static void print_list(struct json_object *list, int indent)
+{
+	int at = indent;
+
+	for (size_t i = 0; i < json_object_array_length(list); i++) {
+		const char *word = json_object_get_string(json_object_array_get_idx(list, i));
+
+		if (at > indent && at + (int)strlen(word) + 2 > 80)
+			printf(",\n%*s", at = indent, "");
+		else
+			at += printf("%s", i ? ", " : "");
+		at += printf("%s", word);
+	}
+	puts(json_object_array_length(list) ? "" : "none");
+}
+
 static void print_attr(const char *name, struct json_object *a)
 {
 	struct json_object *values = json_object_object_get(a, "values");
 
 	printf("    %-24s", name);
-	if (values) {
-		for (size_t i = 0; i < json_object_array_length(values); i++)
-			printf("%s%s", i ? ", " : "", json_object_get_string(json_object_array_get_idx(values, i)));
-		printf("%s\n", json_object_array_length(values) ? "" : "none");
-	} else if (json_object_object_get(a, "max")) {
+	if (values)
+		print_list(values, 28);
+	else if (json_object_object_get(a, "max"))
 		printf("%s to %s, default %s\n", string_of(a, "min"), string_of(a, "max"), string_of(a, "default"));
-	} else {
+	else
 		puts("not known");
-	}
+}
+
+static void print_pairs(const char *title, struct json_object *pairs)
+{
+	printf("  %s:\n", title);
+	json_object_object_foreach(pairs, name, value) printf("    %-24s%s\n", name, json_object_get_string(value));
 }
 
 static void print_backend(struct json_object *b)
 {
+	struct json_object *models = json_object_object_get(b, "models");
+
 	printf("hypervisor %s: %s\n", string_of(b, "name"), string_of(b, "help"));
 	if (!json_object_get_boolean(json_object_object_get(b, "available"))) {
 		printf("  not available: %s\n", string_of(b, "why"));
@@ -255,12 +282,10 @@ static void print_backend(struct json_object *b)
 	}
 	puts("  attributes:");
 	json_object_object_foreach(json_object_object_get(b, "attributes"), attr, a) print_attr(attr, a);
-	puts("  capabilities:");
-	json_object_object_foreach(json_object_object_get(b, "capabilities"), cap, v)
-		printf("    %-24s%s\n", cap, json_object_get_string(v));
-	puts("  features, all on until restricted:");
-	json_object_object_foreach(json_object_object_get(b, "features"), reg, f)
-		printf("    %-24s%s\n", reg, json_object_get_string(f));
+	print_pairs("capabilities", json_object_object_get(b, "capabilities"));
+	if (models)
+		print_pairs("models", models);
+	print_pairs("features, all on until restricted", json_object_object_get(b, "features"));
 }
 
 static void print_text(struct json_object *facts)
@@ -284,6 +309,7 @@ static int cmd_caps(int argc, char **argv)
 	const struct hv_ops *ops;
 	struct json_object *facts;
 
+	hv_block_init(&c.attr);
 	if (opt_parse(&set, argc, argv, &c))
 		return PROC_USAGE;
 	if (c.hv && !strcmp(c.hv, "auto") && !hv_backend_find(NULL, &ops))

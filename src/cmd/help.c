@@ -10,20 +10,48 @@
 #include <vmm/hv.h>
 #include <vmm/log.h>
 #include <vmm/opt.h>
+#include <vmm/regs.h>
+
+#define COLUMNS 80
+
+/* @text from column @indent on, which the cursor has reached or passed, broken at blanks. */
+static void print_wrapped(const char *text, int at, int indent)
+{
+	if (at > indent - 2)
+		printf("\n%*s", indent, "");
+	else
+		printf("%*s", indent - at, "");
+	at = indent;
+	while (*text) {
+		int word = (int)strcspn(text, " ");
+
+		if (at > indent && at + 1 + word > COLUMNS)
+			printf("\n%*s", at = indent, "");
+		else if (at > indent)
+			at += printf(" ");
+		at += printf("%.*s", word, text);
+		text += word;
+		text += *text == ' ';
+	}
+	putchar('\n');
+}
 
 static void help_attrs(void)
 {
 	const struct hv_attr_info *a;
 
 	puts("Attributes of a VM: how it is created and what a snapshot keeps.\n");
-	printf("%-8s%-12s%-24s%-9s%s\n", "id", "name", "option", "default", "what");
 	for (unsigned i = 0; (a = hv_attr_at(i)); i++) {
-		char option[64] = "-";
+		const char *name = hv_attr_value_name(a, a->value_default);
+		int at = printf("0x%04x  %-12s", a->type, a->name);
+		char text[256], value[32];
 
 		if (a->option)
-			snprintf(option, sizeof(option), "--%s=%s", a->option, a->arg);
-		printf("0x%04x  %-12s%-24s%-9" PRIu64 "%s (%s)\n", a->type, a->name, option, a->value_default,
-		       a->help, a->unit);
+			at += printf("--%s=%s", a->option, a->arg);
+		snprintf(value, sizeof(value), "%" PRIu64, a->value_default);
+		snprintf(text, sizeof(text), "%s (%s, default %s)", a->help, a->unit,
+			 a->kind == HV_CHOICE && name ? name : value);
+		print_wrapped(text, at, 44);
 	}
 }
 
@@ -32,20 +60,21 @@ static void help_devices(void)
 	const struct device_type *t;
 	const struct chardev_type *c;
 
-	puts("Devices. Those of the board are always there; add others with --device NAME[,KEY=VALUE...].\n");
+	puts("Devices. Those of the board are always there; add others with\n"
+	     "--device NAME[,KEY=VALUE...].\n");
 	for (unsigned i = 0; (t = device_type_at(i)); i++) {
-		printf("%-12s%s%s\n", t->name, t->help, t->on_board ? " (board)" : "");
+		print_wrapped(t->help, printf("%-10s%s", t->name, t->on_board ? "(board)" : ""), 20);
 		for (unsigned k = 0; k < t->range_count; k++)
-			printf("%12s0x%08" PRIx64 " +0x%" PRIx64 "\n", "", t->ranges[k].base, t->ranges[k].bytes);
+			printf("%20s0x%08" PRIx64 " +0x%" PRIx64 "\n", "", t->ranges[k].base, t->ranges[k].bytes);
 		if (t->has_spi)
-			printf("%12sSPI %u\n", "", t->spi);
+			printf("%20sSPI %u\n", "", t->spi);
 		for (unsigned k = 0; k < t->option_count; k++)
-			printf("%12s%s=%s  %s\n", "", t->options[k].name, t->options[k].arg, t->options[k].help);
+			print_wrapped(t->options[k].help,
+				      printf("%20s%s=%s", "", t->options[k].name, t->options[k].arg), 44);
 	}
 	puts("\nEnds of --console:\n");
 	for (unsigned i = 0; (c = chardev_type_at(i)); i++)
-		printf("%s%s%-*s%s\n", c->name, c->arg ? ":" : "", (int)(16 - strlen(c->name) - !!c->arg),
-		       c->arg ? c->arg : "", c->help);
+		print_wrapped(c->help, printf("%s%s%s", c->name, c->arg ? ":" : "", c->arg ? c->arg : ""), 20);
 }
 
 static void help_exits(void)
@@ -66,10 +95,10 @@ static void help_exits(void)
 
 	puts("Exit status of the process:\n");
 	for (unsigned i = 0; i < ARRAY_SIZE(status); i++)
-		printf("%3d  %-10s%s\n", status[i].status, status[i].name, status[i].text);
+		print_wrapped(status[i].text, printf("%3d  %s", status[i].status, status[i].name), 16);
 	puts("\nWhy a vCPU leaves the guest:\n");
 	for (unsigned i = 0; i < ARRAY_SIZE(reason); i++)
-		printf("     %-10s%s\n", reason[i].name, reason[i].text);
+		print_wrapped(reason[i].text, printf("     %s", reason[i].name), 16);
 }
 
 static void help_hypercalls(void)
@@ -97,10 +126,73 @@ static void help_caps(void)
 #include <vmm/cap.def>
 	};
 
-	puts("Capabilities of a hypervisor (`vmm caps' says who has them). The interface is unstable as long\n"
-	     "as core-api-stable is 0.\n");
+	puts("Capabilities of a hypervisor (`vmm caps' says who has them). The interface is\n"
+	     "unstable as long as core-api-stable is 0.\n");
 	for (unsigned i = 0; i < ARRAY_SIZE(cap); i++)
-		printf("%3u  %-18s%s\n", cap[i].id, cap[i].name, cap[i].text);
+		print_wrapped(cap[i].text, printf("%3u  %s", cap[i].id, cap[i].name), 24);
+}
+
+enum {
+#define MODEL(id, NAME, ...) MODEL_##NAME = (id),
+#include <vmm/model.def>
+};
+
+static void print_model_reg(const char *name, uint64_t value, uint64_t attrs)
+{
+	printf("        %-24s0x", name);
+	for (int shift = 60; shift >= 0; shift -= 4)
+		printf(attrs >> shift & 0xf ? "-" : "%" PRIx64, value >> shift & 0xf);
+	putchar('\n');
+}
+
+static void help_models(void)
+{
+	static const struct {
+		uint32_t id;
+		const char *reg;
+		uint64_t value, attrs;
+	} row[] = {
+#define MODEL_REG(NAME, reg, value, attrs) { MODEL_##NAME, #reg, value, attrs },
+#include <vmm/model.def>
+	};
+	const struct hv_model *m;
+
+	puts("Models: what the guest sees, by name (--model). All but max never change, so\n"
+	     "that a VM looks the same on a later vmm. Digits marked - are decided by other\n"
+	     "options.\n");
+	for (unsigned i = 0; (m = hv_model_at(i)); i++) {
+		print_wrapped(m->help, printf("%s", m->name), 8);
+		for (unsigned k = 0; k < ARRAY_SIZE(row); k++)
+			if (row[k].id == m->id)
+				print_model_reg(row[k].reg, row[k].value, row[k].attrs);
+	}
+}
+
+static void help_registers(void)
+{
+	static const struct {
+		const char *name;
+		uint64_t id;
+		bool vm, feature;
+	} reg[] = {
+#define VM   true
+#define VCPU false
+#define REG(NAME, enc, id, scope, gdb, access, el0, feat, reset, mask, read, write, flags) \
+	{ #NAME, id, scope, ((flags)&REG_FEATURE) != 0 },
+#include <vmm/regs.def>
+#undef VM
+#undef VCPU
+	};
+
+	puts("Registers. Those with an id can be read and written from outside, in this order.\n");
+	for (unsigned i = 0; i < ARRAY_SIZE(reg); i++) {
+		printf("%-24s", reg[i].name);
+		if (reg[i].id == REG_NO_ID)
+			puts("-");
+		else
+			printf("0x%016" PRIx64 "  %s%s\n", reg[i].id, reg[i].vm ? "VM" : "vCPU",
+			       reg[i].feature ? ", feature" : "");
+	}
 }
 
 static const struct topic {
@@ -112,6 +204,8 @@ static const struct topic {
 	{ "devices", "devices, their places and options", help_devices },
 	{ "exits", "exit status of the process", help_exits },
 	{ "hypercalls", "hypercalls a guest may make", help_hypercalls },
+	{ "models", "what the guest sees, by name", help_models },
+	{ "registers", "registers, their ids and whose they are", help_registers },
 };
 
 static int print_commands(void)
