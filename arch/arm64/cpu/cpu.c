@@ -260,6 +260,7 @@ void soc_reset(struct soc *s)
 
 		cpu_reset(c);
 		run_reset(c);
+		mmu_ring_reset(c);
 		atomic_store(&c->power, k ? POWER_OFF : POWER_ON);
 		atomic_store(&c->exit_req, 0);
 		atomic_store(&c->irq_lines, 0);

@@ -317,6 +317,7 @@ enum exec mmu_at(struct cpu *c, const struct insn *i);
 enum exec mmu_tlbi(struct cpu *c, const struct insn *i);
 void mmu_dsb(struct cpu *c);            /* waits until every running cpu has drained what we broadcast */
 void mmu_drain_ring(struct cpu *c);
+void mmu_ring_reset(struct cpu *c);      /* no cpu runs */
 /* SCTLR, TCR, TTBRn, MAIR, CONTEXTIDR written, or EL/PAN changed: choose ctx, purge as needed. */
 void mmu_regime_changed(struct cpu *c);
 int  mmu_init(struct cpu *c);

@@ -114,6 +114,13 @@ static void invalidate(struct cpu *c, const struct entry *e, bool all)
 	c->ring->unfinished = true;
 }
 
+/* What was posted is of no account after a reset, and neither is what this cpu posted. */
+void mmu_ring_reset(struct cpu *c)
+{
+	mmu_drain_ring(c);
+	c->ring->unfinished = false;
+}
+
 static void wait_for(struct cpu *c, struct mmu_ring *r)
 {
 	uint64_t target = atomic_load(&r->posted);
