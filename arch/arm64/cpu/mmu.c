@@ -810,7 +810,9 @@ const uint32_t *mmu_fetch(struct cpu *c, uint64_t va, uint64_t *pa, bool *guarde
 	*guarded = x.attr & ATTR_GUARDED;
 	if (*guarded)
 		c->ctx->has_guarded = true;
-	if (!(x.attr & ATTR_GLOBAL))
+	if (x.attr & ATTR_GLOBAL)
+		c->ctx->has_global = true;
+	else
 		c->ctx->ng_code = true;
 	if (x.shift > 12)
 		note_large(c->ctx, &x, mmu_untag(c, va));
