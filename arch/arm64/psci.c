@@ -48,6 +48,8 @@ enum exec psci_cpu_off(struct cpu *c, const uint64_t *arg)
 	enum exec leave = smccc_leave(c, PSCI_DENIED); /* never seen: CPU_ON sets all of it again */
 
 	(void)arg;
+	gic_cpu_reset(c); /* power is lost: no interrupt may choose this cpu any more */
+	timer_cpu_reset(c);
 	atomic_store(&c->power, POWER_OFF); /* from here on another cpu may have claimed it */
 	return leave;
 }

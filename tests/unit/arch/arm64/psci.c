@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <spec/board.h>
+#include <spec/gic.h>
 #include <spec/psci.h>
 #include <spec/smccc.h>
 #include <stdlib.h>
@@ -187,6 +189,31 @@ static void cpu_off_leaves_and_the_cpu_can_be_had_again(void **state)
 	fake_soc_free(s);
 }
 
+static void interrupts_do_not_choose_a_cpu_that_is_off(void **state)
+{
+	struct soc *s = fake_soc(2);
+	struct cpu *c = s->cpus[1];
+
+	(void)state;
+	atomic_store(&c->power, POWER_ON);
+	ICC_WRITE(c, pmr, 0xf0);
+	ICC_WRITE(c, igrpen1, 1);
+	soc_mmio_write(s, GICD(GICD_CTLR), 4, GICD_CTLR_GRP1);
+	soc_mmio_write(s, GICR(1, GICR_WAKER), 4, 0);
+	soc_mmio_write(s, GICD(GICD_IGROUPR + 4), 4, UINT32_MAX);
+	soc_mmio_write(s, GICD(GICD_ISENABLER + 4), 4, 1);
+	soc_mmio_write(s, GICD(GICD_IROUTER + 32 * 8), 8, GICD_IROUTER_IRM); /* 1 of N: cpu 1 is all there is */
+	soc_set_spi(s, 0, true);
+	assert_int_equal(signal_of(c), SIGNAL_IRQ);
+	assert_int_equal(call(c, PSCI_CPU_OFF, 0, 0, 0), EXEC_LEAVE);
+	assert_int_equal(signal_of(c), SIGNAL_NONE);
+	soc_mmio_write(s, GICR(0, GICR_WAKER), 4, 0);
+	ICC_WRITE(s->cpus[0], pmr, 0xf0);
+	ICC_WRITE(s->cpus[0], igrpen1, 1);
+	assert_int_equal(signal_of(s->cpus[0]), SIGNAL_IRQ);
+	fake_soc_free(s);
+}
+
 static void cpu_on_starts_with_timers_off_and_the_cpu_interface_closed(void **state)
 {
 	struct soc *s = fake_soc(2);
@@ -253,6 +280,7 @@ int main(void)
 		cmocka_unit_test(smc32_calls_ignore_the_upper_halves),
 		cmocka_unit_test(of_concurrent_cpu_ons_exactly_one_succeeds),
 		cmocka_unit_test(cpu_off_leaves_and_the_cpu_can_be_had_again),
+		cmocka_unit_test(interrupts_do_not_choose_a_cpu_that_is_off),
 		cmocka_unit_test(cpu_on_starts_with_timers_off_and_the_cpu_interface_closed),
 		cmocka_unit_test(cpu_suspend_waits_like_wfi_and_returns_success),
 		cmocka_unit_test(system_calls_leave_with_the_reason),
