@@ -37,6 +37,8 @@ static const struct feature {
 	[FEAT_PAUTH] = { SYS_ID_AA64ISAR1_EL1, 8, 1 },      [FEAT_RNG] = { SYS_ID_AA64ISAR0_EL1, 60, 1 },
 	[FEAT_DPB] = { SYS_ID_AA64ISAR1_EL1, 0, 1 },        [FEAT_DPB2] = { SYS_ID_AA64ISAR1_EL1, 0, 2 },
 	[FEAT_TLBIRANGE] = { SYS_ID_AA64ISAR0_EL1, 56, 2 }, [FEAT_SVE] = { SYS_ID_AA64PFR0_EL1, 32, 1 },
+	[FEAT_TLBIOS] = { SYS_ID_AA64ISAR0_EL1, 56, 1 },    [FEAT_LOR] = { SYS_ID_AA64MMFR1_EL1, 16, 1 },
+	[FEAT_CSV2_2] = { SYS_ID_AA64PFR0_EL1, 56, 2 },
 };
 
 static uint64_t features_of(const struct soc *s)

@@ -83,8 +83,18 @@ void cpu_update_fp_trap(struct cpu *c)
 	c->fp_trapped = fpen != 3 && !(fpen == 1 && c->el);
 }
 
+/* Fields of features that this VM does not have are RES0, in SPSR_EL1 too. */
+static uint64_t pstate_res0(const struct soc *s)
+{
+	uint64_t no = ~s->features;
+
+	return (no >> FEAT_PAN & 1 ? PSTATE_PAN : 0) | (no >> FEAT_DIT & 1 ? PSTATE_DIT : 0) |
+	       (no >> FEAT_BTI & 1 ? UINT64_C(3) << PSTATE_BTYPE_SHIFT : 0);
+}
+
 void cpu_set_pstate(struct cpu *c, uint64_t p)
 {
+	p &= ~pstate_res0(c->soc);
 	c->nzcv = (uint32_t)(p & PSTATE_NZCV);
 	c->dit = bit(p, 24);
 	c->ss = bit(p, 21);

@@ -14,6 +14,7 @@
 #define SCTLR_DZE   (UINT64_C(1) << 14)
 #define SCTLR_UCT   (UINT64_C(1) << 15)
 #define SCTLR_TSCXT (UINT64_C(1) << 20)
+#define SCTLR_SPAN  (UINT64_C(1) << 23)
 #define SCTLR_PAUTH (UINT64_C(0xc8002000)) /* EnIA, EnIB, EnDA, EnDB */
 #define MDSCR_TDCC  (UINT64_C(1) << 12)
 
@@ -241,6 +242,8 @@ void sys_write_sctlr(struct cpu *c, unsigned reg, uint64_t v)
 		v &= ~SCTLR_PAUTH;
 	if (!(c->soc->features >> FEAT_BTI & 1))
 		v &= ~(UINT64_C(3) << 35);
+	if (!(c->soc->features >> FEAT_PAN & 1))
+		v |= SCTLR_SPAN;
 	sys_write(c, reg, v);
 	mmu_regime_changed(c);
 }

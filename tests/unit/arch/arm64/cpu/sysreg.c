@@ -206,6 +206,58 @@ static void features_may_be_taken_away_before_the_first_run(void **state)
 	machine_free(&m);
 }
 
+/* Sets the 4-bit field at @shift of @reg. */
+static void lower(struct machine *m, unsigned reg, unsigned shift, uint64_t level)
+{
+	uint64_t v = m->soc->sys[reg];
+
+	assert_int_equal(set(m, reg, (v & ~(UINT64_C(0xf) << shift)) | level << shift), 0);
+}
+
+static void what_the_id_registers_deny_does_not_act(void **state)
+{
+	struct machine m = machine_new(1);
+	struct cpu *c = m.cpu;
+
+	(void)state;
+	assert_int_equal(step_el1(c, MRS(REG_ENC(3, 0, 13, 0, 7))), OK); /* SCXTNUM_EL1 */
+	lower(&m, SYS_ID_AA64MMFR1_EL1, 20, 0);                          /* PAN */
+	lower(&m, SYS_ID_AA64PFR1_EL1, 0, 0);                            /* BT */
+	lower(&m, SYS_ID_AA64PFR0_EL1, 48, 0);                           /* DIT */
+	lower(&m, SYS_ID_AA64PFR0_EL1, 56, 1);                           /* CSV2 */
+	assert_int_equal(step_el1(c, MRS(REG_ENC(3, 0, 13, 0, 7))), 0);
+	assert_int_equal(step_el1(c, MRS(REG_ENC(3, 0, 4, 2, 3))), 0); /* PAN */
+	c->x[9] = 0;
+	assert_int_equal(step_el1(c, MSR(REG_ENC(3, 0, 1, 0, 0))), OK);
+	assert_true(c->sys[SYS_SCTLR_EL1] >> 23 & 1); /* SPAN is RES1 */
+	c->sys[SYS_SPSR_EL1] = 5 | PSTATE_PAN | PSTATE_DIT | 3 << PSTATE_BTYPE_SHIFT;
+	exc_return(c);
+	assert_int_equal(cpu_pstate(c), 5);
+	exc_undefined(c);
+	assert_false(c->pan);
+	machine_free(&m);
+}
+
+/* No LORegions (MMFR1.LO), no memory tagging, no ordering of XS: their encodings stay UNDEFINED. */
+static void encodings_of_absent_features_are_undefined(void **state)
+{
+	static const uint32_t words[] = {
+		0x089f7d29, 0x489f7d29, 0x889f7d29, 0xc89f7d29, /* stllr */
+		0x08df7d29, 0x48df7d29, 0x88df7d29, 0xc8df7d29, /* ldlar */
+		0xd53ca409, 0xd538a4e9,                         /* mrs x9, lorid_el1 and its neighbour */
+		0xd9200129, 0xd503409f,                         /* stg x9, [x9]; msr tco, #0 */
+		0xd503323f, 0xd503407f,                         /* dsb nxs; msr uao, #0 */
+		0xd4000003, 0xd4400000,                         /* smc #0, hlt #0: no EL3, no halting debug */
+	};
+	struct machine m = machine_new(1);
+
+	(void)state;
+	m.cpu->x[9] = RAM_BASE;
+	for (unsigned k = 0; k < ARRAY_SIZE(words); k++)
+		assert_int_equal(step_el1(m.cpu, words[k]), 0);
+	machine_free(&m);
+}
+
 static void values_a_register_cannot_have_are_refused(void **state)
 {
 	struct machine m = machine_new(1);
@@ -233,6 +285,8 @@ int main(void)
 		cmocka_unit_test(sp_el0_is_undefined_while_it_is_sp),
 		cmocka_unit_test(the_register_list_round_trips),
 		cmocka_unit_test(features_may_be_taken_away_before_the_first_run),
+		cmocka_unit_test(what_the_id_registers_deny_does_not_act),
+		cmocka_unit_test(encodings_of_absent_features_are_undefined),
 		cmocka_unit_test(values_a_register_cannot_have_are_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
