@@ -168,10 +168,12 @@ static void decode_range(uint64_t xt, struct entry *e)
 /* CRm of each group: outer and inner shareable reach everybody. */
 struct group {
 	bool exists, range, all;
+	uint8_t feat;
 };
 static const struct group groups[16] = {
-	[1] = { true, false, true }, [2] = { true, true, true },  [3] = { true, false, true },
-	[5] = { true, true, true },  [6] = { true, true, false }, [7] = { true, false, false },
+	[1] = { true, false, true, FEAT_TLBIOS },    [2] = { true, true, true, FEAT_TLBIRANGE },
+	[3] = { true, false, true, FEAT_NONE },      [5] = { true, true, true, FEAT_TLBIRANGE },
+	[6] = { true, true, false, FEAT_TLBIRANGE }, [7] = { true, false, false, FEAT_NONE },
 };
 
 /*
@@ -187,7 +189,7 @@ enum exec mmu_tlbi(struct cpu *c, const struct insn *i)
 	struct entry e = { .op = INV_RANGE, .asid = (uint16_t)(xt >> 48) & mmu_asid_mask(c), .bytes = 4096 };
 
 	if (c->el == 0 || op1 != 0 || crn != 8 || !g->exists || op2 == 4 || op2 == 6 || (g->range && !(op2 & 1)) ||
-	    (bits(i->word, 11, 8) != 3 && bits(i->word, 11, 8) != 7 && !(c->soc->features >> FEAT_TLBIRANGE & 1)))
+	    !(c->soc->features >> g->feat & 1))
 		return exc_undefined(c);
 	e.all_asids = (op2 & 3) == 3;
 	if (op2 == 0)
@@ -313,7 +315,15 @@ enum exec mmu_ic(struct cpu *c, const struct insn *i)
 
 /* ---- AT ---- */
 
-/* PAR_EL1: ATTR 63:56, PA 47:12, RES1 11, SH 8:7, F 0; after a fault FST 6:1 and F. */
+static bool is_external(unsigned fault) { return (fault & 0x3c) == 0x14; }
+
+/* Device and Normal Non-cacheable memory are outer shareable, whatever the descriptor says. */
+static uint64_t par_sh(const struct xlat *x) { return (x->attr & ATTR_DEVICE) || x->mair == 0x44 ? 2 : x->sh; }
+
+/*
+ * PAR_EL1: ATTR 63:56, PA 47:12, RES1 11, SH 8:7, F 0; after a fault FST 6:1 and F.
+ * An external abort on the walk is no result but an exception.
+ */
 enum exec mmu_at(struct cpu *c, const struct insn *i)
 {
 	unsigned key = sys_key(i->word), el = key & 2 ? 0 : 1, fault;
@@ -322,11 +332,13 @@ enum exec mmu_at(struct cpu *c, const struct insn *i)
 	if (c->el == 0 || key < KEY(0, 8, 0) || key > KEY(0, 8, 3))
 		return exc_undefined(c);
 	fault = mmu_translate(c, c->x[i->rd], el, false, key & 1 ? ACCESS_WRITE : ACCESS_READ, &x);
+	if (is_external(fault))
+		return mmu_data_abort(c, c->x[i->rd], fault, true, true);
 	if (fault)
 		c->sys[SYS_PAR_EL1] = 0x800 | (uint64_t)(fault & 0x3f) << 1 | 1;
 	else
 		c->sys[SYS_PAR_EL1] = (uint64_t)x.mair << 56 |
 				      (xlat_pa(&x, mmu_untag(c, c->x[i->rd])) & ~UINT64_C(4095)) | 0x800 |
-				      (uint64_t)(x.attr & ATTR_DEVICE ? 2 : x.sh) << 7;
+				      par_sh(&x) << 7;
 	return EXEC_NEXT;
 }
