@@ -17,7 +17,7 @@ static void vcpu_exit_kicked(struct vcpu *c, struct hv_exit *e) { (void)c, (void
 
 /*
  * Backends that do not call the bus themselves (KVM). What nobody answers is an
- * external abort for the guest, counted, and said at level guest.
+ * external abort for the guest, and said at level guest.
  */
 static void vcpu_exit_mmio(struct vcpu *c, struct hv_exit *e)
 {
@@ -26,7 +26,6 @@ static void vcpu_exit_mmio(struct vcpu *c, struct hv_exit *e)
 	e->mmio.abort = r != BUS_OK;
 	if (r == BUS_OK)
 		return;
-	atomic_fetch_add(&c->vm->nobody_count, 1);
 	log_guest("vCPU %u: %s of %u bytes at 0x%" PRIx64 ": %s", c->id, e->mmio.write ? "write" : "read",
 		  e->mmio.size, e->mmio.addr.v, r == BUS_NOBODY ? "nothing is there" : "the device there refuses it");
 }

@@ -128,7 +128,7 @@ void vm_pause(struct vm *vm)
 	vm->pause = true;
 	pthread_mutex_unlock(&vm->lock);
 	for (unsigned i = 0; i < vm->vcpu_count; i++)
-		if (vm->vcpus[i].has_thread)
+		if (vm->vcpus[i].has_thread && vm->vcpus[i].hv)
 			hv_vcpu_kick(vm->vcpus[i].hv);
 	pthread_mutex_lock(&vm->lock);
 	while (vm->parked < threads)
@@ -159,6 +159,18 @@ static void end_threads(struct vm *vm)
 
 /* ---- Building ---- */
 
+/* The signals that end a VM, but for those that whoever started us wants ignored (nohup, a shell's `&'). */
+static void end_signals(sigset_t *set)
+{
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
+	struct sigaction old;
+
+	sigemptyset(set);
+	for (unsigned i = 0; i < ARRAY_SIZE(signals); i++)
+		if (!sigaction(signals[i], NULL, &old) && old.sa_handler != SIG_IGN)
+			sigaddset(set, signals[i]);
+}
+
 static int build_events(struct vm *vm)
 {
 	sigset_t set;
@@ -169,10 +181,7 @@ static int build_events(struct vm *vm)
 	loop_timer_init(&vm->timeout, vm->loop, NULL, on_timeout, vm);
 	loop_timer_init(&vm->panic_grace, vm->loop, NULL, on_panic_grace, vm);
 	/* Before any thread exists, so that all of them leave these signals to the loop. */
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
+	end_signals(&set);
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	vm->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	vm->signals = vm->signal_fd < 0 ? NULL : loop_add_fd(vm->loop, vm->signal_fd, EPOLLIN, NULL, on_signal, vm);
@@ -198,6 +207,7 @@ static int build_hypervisor(struct vm *vm)
 static int check_ram(const struct vm *vm)
 {
 	uint64_t ipa_bits = vm->hv->attr.IPA_BITS[0], end = BOARD_RAM_BASE + vm->cfg->ram_bytes;
+	uint64_t vcpus = vm->hv->attr.VCPU_COUNT[0];
 	char ram[32], room[32];
 
 	opt_size_text(vm->cfg->ram_bytes, ram, sizeof(ram));
@@ -210,7 +220,14 @@ static int check_ram(const struct vm *vm)
 			       "use less, or more --ipa-bits",
 			       ram, ipa_bits,
 			       opt_size_text((UINT64_C(1) << ipa_bits) - BOARD_RAM_BASE, room, sizeof(room)));
-	if (vm->hv->attr.VCPU_COUNT[0] > BOARD_GICR_COUNT && end > BOARD_GICR2_BASE)
+	if (vcpus <= BOARD_GICR_COUNT)
+		return 0;
+	if (BOARD_GICR2_BASE + (vcpus - BOARD_GICR_COUNT) * BOARD_GICR_STRIDE > UINT64_C(1) << ipa_bits)
+		return log_err(-EINVAL,
+			       "--cpus: more than %d need guest addresses of 39 bits, --ipa-bits is %" PRIu64
+			       "; use less, or more --ipa-bits",
+			       BOARD_GICR_COUNT, ipa_bits);
+	if (end > BOARD_GICR2_BASE)
 		return log_err(
 			-EINVAL, "--mem: with more than %d --cpus at most %s of memory fit; use less of either",
 			BOARD_GICR_COUNT, opt_size_text(BOARD_GICR2_BASE - BOARD_RAM_BASE, room, sizeof(room)));
@@ -370,6 +387,8 @@ static void free_machine(struct vm *vm)
 	vm->has_devices = false;
 	hv_destroy(vm->hv);
 	vm->hv = NULL;
+	for (unsigned i = 0; i < vm->vcpu_count; i++)
+		vm->vcpus[i].hv = NULL;
 	bus_free(vm->bus);
 	vm->bus = NULL;
 	mem_free(vm->mem);
@@ -438,24 +457,23 @@ void vm_destroy(struct vm *vm)
 
 /* ---- Running ---- */
 
-/* All vCPUs are parked. Same threads, same console. */
-static int restart(struct vm *vm, enum proc_exit *status)
+/* All vCPUs are parked. Same threads, same console. What was right at the start and fails now is the host's fault. */
+static int restart(struct vm *vm)
 {
+	enum proc_exit status;
 	int err;
 
 	if (!hv_cap(vm->ops, vm->hv, HV_CAP_VM_RESET)) {
 		free_machine(vm);
-		return do_steps(vm, machine, ARRAY_SIZE(machine), status);
+		return do_steps(vm, machine, ARRAY_SIZE(machine), &status);
 	}
 	err = mem_reset(vm->mem);
 	if (!err)
 		err = hv_vm_reset(vm->hv);
-	if (err) {
-		*status = PROC_HOST;
+	if (err)
 		return err;
-	}
 	devices_reset(&vm->devices);
-	return do_steps(vm, contents, ARRAY_SIZE(contents), status);
+	return do_steps(vm, contents, ARRAY_SIZE(contents), &status);
 }
 
 /* What a stop means: a panic that is being said wins over the power-off or reset that follows it. */
@@ -475,7 +493,8 @@ static uint64_t insn_count(const struct vm *vm)
 	uint64_t n = 0;
 
 	for (unsigned i = 0; i < vm->vcpu_count; i++)
-		n += hv_vcpu_insn_count(vm->vcpus[i].hv);
+		if (vm->vcpus[i].hv)
+			n += hv_vcpu_insn_count(vm->vcpus[i].hv);
 	return n;
 }
 
@@ -490,7 +509,7 @@ static void fill_result(struct vm *vm, struct vm_result *r)
 	r->ram_bytes = vm->cfg->ram_bytes;
 	r->wall_ns = loop_now_ns() - vm->cfg->start_ns;
 	r->first_insn_ns = first ? first - vm->cfg->start_ns : 0;
-	r->insn_count = vm->hv ? insn_count(vm) : 0;
+	r->insn_count = insn_count(vm);
 }
 
 /* True: the guest goes on after its reset. */
@@ -501,8 +520,9 @@ static bool reset_and_go_on(struct vm *vm, struct vm_result *r)
 
 	vm->resets++;
 	log_info("the guest resets");
-	err = restart(vm, &r->status);
+	err = restart(vm);
 	if (err) {
+		r->status = PROC_HOST;
 		snprintf(r->text, sizeof(r->text), "the guest asked for a reset, which failed: %s", strerror(-err));
 		return false;
 	}
@@ -513,6 +533,16 @@ static bool reset_and_go_on(struct vm *vm, struct vm_result *r)
 	if (!again)
 		r->status = stop_status(vm, r->text, sizeof(r->text));
 	return again;
+}
+
+static bool is_stopped(struct vm *vm)
+{
+	bool stopped;
+
+	pthread_mutex_lock(&vm->lock);
+	stopped = vm->stopped;
+	pthread_mutex_unlock(&vm->lock);
+	return stopped;
 }
 
 void vm_run(struct vm *vm, struct vm_result *r)
@@ -528,6 +558,8 @@ void vm_run(struct vm *vm, struct vm_result *r)
 		vm_resume(vm);
 		loop_run(vm->loop);
 		vm_pause(vm);
+		if (!is_stopped(vm))
+			continue; /* two vCPUs asked for the reset that has been done */
 		r->status = stop_status(vm, r->text, sizeof(r->text));
 		if (r->status != PROC_RESET || vm->cfg->reset_ends || !reset_and_go_on(vm, r))
 			break;

@@ -34,7 +34,6 @@ struct vm {
 	unsigned vcpu_count;
 
 	_Atomic uint64_t first_run_ns;  /* loop_now_ns() of entering the guest; 0: not yet */
-	_Atomic uint64_t nobody_count;  /* accesses nobody answered */
 
 	pthread_mutex_t lock;           /* of what follows; a leaf */
 	pthread_cond_t changed;

@@ -7,8 +7,9 @@
  *   vm_run()              until the guest or the user ends it; resets happen inside
  *   vm_destroy()
  *
- * Order of locks: device, irq, gic, vm, loop, log. The VM's own is a leaf but for
- * the last two, so anybody may tell the VM anything with his locks held.
+ * Order of locks: device, console, host end of the console, irq, gic, vm, loop, log.
+ * The VM's own is a leaf but for the last two, so anybody may tell the VM anything
+ * with his locks held.
  */
 #ifndef VMM_VM_H
 #define VMM_VM_H
@@ -27,7 +28,7 @@ struct vm_config {
 	const char *kernel, *initrd;    /* kernel is mandatory */
 	const char *cmdline;
 	const char *dtb, *dump_dtb;
-	const char *console;
+	const char *console;            /* as --console; not NULL */
 	struct opt_list devices;        /* "name,key=value,..." */
 	bool reset_ends;                /* a guest's reset is the end, not a restart */
 	uint64_t timeout_ns;            /* 0: none */
@@ -55,7 +56,7 @@ int vm_build(const struct vm_config *cfg, struct vm **vm, enum proc_exit *status
 void vm_run(struct vm *vm, struct vm_result *result);
 void vm_destroy(struct vm *vm);         /* NULL is fine */
 
-/* Name of a status in exit.def, small letters; and its text. */
+/* Name of a status in exit.def, small letters; "?" for what is none. */
 const char *vm_exit_name(enum proc_exit status);
 
 /* No vCPU is in the guest between the two. Main thread. */

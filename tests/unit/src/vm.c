@@ -75,6 +75,7 @@ struct guest {
 	bool reset_ends;
 	uint64_t timeout_ns;
 	thread_fn meanwhile; /* runs beside the guest */
+	bool lose_kernel;    /* the file goes away before the guest runs */
 };
 
 static const char *const backends[] = { "soft", "soft-without-reset" };
@@ -102,6 +103,8 @@ static struct vm_result run_on(const char *hv, const struct guest *g)
 	hv_block_init(&cfg.attr);
 	hv_block_add(&cfg.attr, HV_ATTR_VCPU_COUNT, &cpus, 1);
 	assert_int_equal(vm_build(&cfg, &vm, &status), 0);
+	if (g->lose_kernel)
+		unlink(path);
 	if (g->meanwhile)
 		pthread_create(&thread, NULL, g->meanwhile, vm);
 	vm_run(vm, &r);
@@ -150,6 +153,18 @@ static void a_reset_starts_the_guest_again_and_again(void **state)
 	}
 }
 
+static void a_restart_that_fails_is_the_end_and_the_hosts_fault(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		struct guest g = { .fn = SYSTEM_RESET, .cpus = 2, .lose_kernel = true };
+		struct vm_result r = run_on(backends[i], &g);
+
+		assert_int_equal(r.status, PROC_HOST);
+		assert_non_null(strstr(r.text, "failed"));
+	}
+}
+
 static void a_guest_that_spins_is_stopped_by_the_timeout(void **state)
 {
 	(void)state;
@@ -187,6 +202,20 @@ static void *panic_at_once(void *vm)
 {
 	vm_guest_panicked(vm, "Kernel panic");
 	return NULL;
+}
+
+/* As under nohup. */
+static void a_signal_that_was_ignored_stays_ignored(void **state)
+{
+	struct guest g = { .fn = SPIN, .meanwhile = terminate, .timeout_ns = 400000000 };
+	struct vm_result r;
+
+	(void)state;
+	signal(SIGTERM, SIG_IGN);
+	r = run_on("soft", &g);
+	signal(SIGTERM, SIG_IGN); /* forgets the one that waits behind the mask */
+	signal(SIGTERM, SIG_DFL);
+	assert_int_equal(r.status, PROC_TIMEOUT);
 }
 
 static void the_user_may_leave_at_any_time(void **state)
@@ -239,17 +268,36 @@ static void what_cannot_be_built_says_usage(void **state)
 	assert_int_equal(status, PROC_USAGE);
 }
 
+/* The second region of redistributors is at 256 GiB. */
+static void many_vcpus_need_39_bits_of_addresses(void **state)
+{
+	struct vm_config cfg = { .ram_bytes = 64 * MIB, .cmdline = "", .console = "null", .kernel = "/nonexistent" };
+	uint64_t cpus = 124, bits = 38;
+	enum proc_exit status;
+	struct vm *vm;
+
+	(void)state;
+	hv_block_init(&cfg.attr);
+	hv_block_add(&cfg.attr, HV_ATTR_VCPU_COUNT, &cpus, 1);
+	hv_block_add(&cfg.attr, HV_ATTR_IPA_BITS, &bits, 1);
+	assert_int_equal(vm_build(&cfg, &vm, &status), -EINVAL); /* not -ENOENT: the kernel comes later */
+	assert_int_equal(status, PROC_USAGE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_power_off_is_the_end),
 		cmocka_unit_test(a_reset_is_the_end_if_the_user_says_so),
 		cmocka_unit_test(a_reset_starts_the_guest_again_and_again),
+		cmocka_unit_test(a_restart_that_fails_is_the_end_and_the_hosts_fault),
+		cmocka_unit_test(a_signal_that_was_ignored_stays_ignored),
 		cmocka_unit_test(a_guest_that_spins_is_stopped_by_the_timeout),
 		cmocka_unit_test(the_user_may_leave_at_any_time),
 		cmocka_unit_test(a_panic_ends_the_vm_after_a_moment_and_the_first_text_counts),
 		cmocka_unit_test(a_panic_wins_over_the_reset_that_follows),
 		cmocka_unit_test(what_cannot_be_built_says_usage),
+		cmocka_unit_test(many_vcpus_need_39_bits_of_addresses),
 	};
 
 	return cmocka_run_group_tests_name("src/vm", tests, NULL, NULL);
