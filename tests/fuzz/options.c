@@ -65,7 +65,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	while (rest && (word = strsep(&rest, "\n")) && argc < WORDS_MAX) {
 		one_number(word);
 		word = harmless(word);
-		if (word)
+		/* `vmm help run' is `vmm run --help', which ends the process. */
+		if (word && !(cmd && !strcmp(cmd->name, "help") && command_find(word)))
 			argv[argc++] = word;
 	}
 	if (cmd) {
