@@ -112,6 +112,42 @@ static void entropy_is_right_aligned_and_never_more_than_asked(void **state)
 	fake_soc_free(s);
 }
 
+enum gate { BIT, FROM };
+
+static void E9_a_call_whose_feature_is_off_does_not_exist(void **state)
+{
+	static const struct {
+		uint32_t id;
+		enum gate gate;
+		unsigned reg;
+		uint64_t value;
+	} rows[] = {
+#define SMCCC(id, NAME, service, gate, reg, value, handler) { id, gate, SYS_##reg, value },
+#include <vmm/smccc.def>
+	};
+	static const uint32_t discovery[] = { SMCCC_ARCH_FEATURES, PSCI_FEATURES, TRNG_FEATURES };
+	unsigned bits_seen = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct soc *s = fake_soc(1);
+		struct cpu *c = s->cpus[0];
+		uint64_t *feature = &s->sys[rows[i].reg];
+
+		if (rows[i].gate == FROM && !rows[i].value) {
+			fake_soc_free(s);
+			continue; /* always there */
+		}
+		bits_seen += rows[i].gate == BIT;
+		*feature = rows[i].gate == BIT ? *feature & ~(UINT64_C(1) << rows[i].value) : rows[i].value - 1;
+		assert_int_equal(call(c, rows[i].id, 0), SMCCC_NOT_SUPPORTED);
+		for (unsigned k = 0; k < ARRAY_SIZE(discovery); k++)
+			assert_int_equal(call(c, discovery[k], rows[i].id), SMCCC_NOT_SUPPORTED);
+		fake_soc_free(s);
+	}
+	assert_true(bits_seen > 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -119,6 +155,7 @@ int main(void)
 		cmocka_unit_test(version_is_1_1_and_features_knows_itself),
 		cmocka_unit_test(no_workaround_is_needed),
 		cmocka_unit_test(trng_answers_while_its_bit_is_set_and_vanishes_without),
+		cmocka_unit_test(E9_a_call_whose_feature_is_off_does_not_exist),
 		cmocka_unit_test(entropy_is_right_aligned_and_never_more_than_asked),
 	};
 
