@@ -358,7 +358,7 @@ uint64_t get1(const struct hv_vm *vm, uint16_t type)
 	return v;
 }
 
-void listen(struct said *s)
+void said_begin(struct said *s)
 {
 	s->f = tmpfile();
 	fflush(stderr);
@@ -366,7 +366,7 @@ void listen(struct said *s)
 	dup2(fileno(s->f), 2);
 }
 
-const char *heard(struct said *s)
+const char *said_end(struct said *s)
 {
 	size_t n;
 
@@ -381,7 +381,7 @@ const char *heard(struct said *s)
 
 void assert_says(struct said *s, const char *what)
 {
-	const char *text = heard(s);
+	const char *text = said_end(s);
 
 	if (!strstr(text, what))
 		fail_msg("not said: %s\nbut: %s", what, text);

@@ -76,8 +76,8 @@ struct said {
 	char text[2048];
 };
 
-void listen(struct said *s);
-const char *heard(struct said *s);
+void said_begin(struct said *s);
+const char *said_end(struct said *s);
 void assert_says(struct said *s, const char *what);
 
 /* Saves a VM of two vCPUs on @ops after writing a few values; a VM to restore it into. */

@@ -45,7 +45,7 @@ static void A2_a_walk_never_leaves_the_block(void **state)
 	struct said s;
 
 	(void)state;
-	listen(&s);
+	said_begin(&s);
 	for (unsigned round = 0; round < 200000; round++) {
 		size_t words = 1 + round % 40, bytes = words * 8;
 		uint64_t *p = malloc(bytes); /* exactly, so that ASan sees the byte behind */
@@ -64,7 +64,7 @@ static void A2_a_walk_never_leaves_the_block(void **state)
 				assert_true((char *)a + a->size <= (char *)p + bytes && a->size >= sizeof(*a));
 		free(p);
 	}
-	heard(&s);
+	said_end(&s);
 }
 
 static void A2_sizes_that_are_wrong_are_refused(void **state)
@@ -140,7 +140,7 @@ static void A4_an_unknown_type_is_refused_and_named_with_its_index(void **state)
 		int err;
 
 		add(&b, 0x7fff, 0);
-		listen(&s);
+		said_begin(&s);
 		err = try_create(ops, &b.block);
 		assert_says(&s, "type 0x7fff of attribute number 1");
 		assert_int_equal(err, -EINVAL);
@@ -231,7 +231,7 @@ static void A9_capabilities_are_bits_of_one_attribute(void **state)
 
 	(void)state;
 	assert_int_equal(try_create(backend(1), &b.block), 0);
-	listen(&s);
+	said_begin(&s);
 	err = try_create(soft, &b.block);
 	assert_says(&s, "dirty-log");
 	assert_int_equal(err, -EINVAL);
@@ -571,9 +571,9 @@ static void C5_conflicts_between_attributes_are_found_at_finish_and_both_named(v
 	(void)state;
 	assert_int_equal(set1(vm, HV_ATTR_GIC, 2), 0);
 	assert_int_equal(set1(vm, HV_ATTR_VCPU_COUNT, 9), 0);
-	listen(&s);
+	said_begin(&s);
 	err = hv_finish(vm);
-	heard(&s);
+	said_end(&s);
 	assert_int_equal(err, -EINVAL);
 	assert_non_null(strstr(s.text, "--gic=2"));
 	assert_non_null(strstr(s.text, "--cpus=9"));
@@ -875,7 +875,7 @@ static void E8_negotiation_names_the_bits_that_are_missing(void **state)
 
 	(void)state;
 	new_vcpu(vm, 0);
-	listen(&s);
+	said_begin(&s);
 	err = hv_negotiate(vm, FAKE_BITMAP, 0x3, 0x31, &got);
 	assert_says(&s, "bits 0x30 are needed");
 	assert_int_equal(err, -ENOTSUP);

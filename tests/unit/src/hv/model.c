@@ -218,9 +218,9 @@ static void F4_C6_a_model_that_is_refused_names_what_is_missing_and_another_may_
 	(void)state;
 	stuck = true;
 	vm = create(&newer, &env, &b.block);
-	listen(&s);
+	said_begin(&s);
 	err = hv_finish(vm);
-	heard(&s);
+	said_end(&s);
 	assert_int_equal(err, -ENOTSUP);
 	assert_non_null(strstr(s.text, "--model=v1"));
 	assert_non_null(strstr(s.text, "0x603000000013c03c is 0x1"));
@@ -244,7 +244,7 @@ static void F4_a_backend_that_lacks_registers_is_told_which(void **state)
 	int err;
 
 	(void)state;
-	listen(&s);
+	said_begin(&s);
 	err = hv_finish(vm);
 	assert_says(&s, "ID_AA64PFR0_EL1 is not there");
 	assert_int_equal(err, -ENOTSUP);
@@ -252,7 +252,7 @@ static void F4_a_backend_that_lacks_registers_is_told_which(void **state)
 	free_env(&env);
 	/* One that cannot write features has only max to choose. */
 	fake.caps &= ~(UINT64_C(1) << HV_CAP_MODEL);
-	listen(&s);
+	said_begin(&s);
 	err = try_create(ops, &b.block);
 	assert_says(&s, "--model=v1: hypervisor fake has model max");
 	assert_int_equal(err, -EINVAL);

@@ -31,7 +31,7 @@ static void F1_an_unknown_register_or_bit_is_refused_by_name(void **state)
 	/* An older build: without the new bit ... */
 	fake.extra_bitmap_bits = 0;
 	vm = target(ops, &env, &s);
-	listen(&said);
+	said_begin(&said);
 	err = hv_restore(vm, &s);
 	assert_says(&said, "0x6030000000160000");
 	assert_int_equal(err, -EINVAL);
@@ -40,7 +40,7 @@ static void F1_an_unknown_register_or_bit_is_refused_by_name(void **state)
 	fake.extra_bitmap_bits = 0x40;
 	fake.no_dummy = true;
 	vm = target(ops, &env, &s);
-	listen(&said);
+	said_begin(&said);
 	err = hv_restore(vm, &s);
 	assert_says(&said, "0x60300000001f7777");
 	assert_int_equal(err, -ENOENT);
@@ -94,9 +94,9 @@ static void F2_two_builds_in_every_direction(void **state)
 		save_some(ops, &env, &s);
 		be_build(to_new);
 		vm = target(ops, &env, &s);
-		listen(&said);
+		said_begin(&said);
 		err = hv_restore(vm, &s);
-		heard(&said);
+		said_end(&said);
 		if (from_new && !to_new) {
 			/* Newer to older: refused, and the reason is a register. */
 			assert_int_equal(err, -EINVAL);
@@ -133,7 +133,7 @@ static void F2_a_feature_that_cannot_be_turned_off_is_refused(void **state)
 			s.regs[kept++] = s.regs[i];
 	s.count = kept;
 	vm = target(ops, &env, &s);
-	listen(&said);
+	said_begin(&said);
 	err = hv_restore(vm, &s);
 	assert_says(&said, "PSCI_VERSION");
 	assert_int_equal(err, -EINVAL);
@@ -157,7 +157,7 @@ static void F3_a_reader_must_have_the_capabilities_the_vm_relied_on(void **state
 	assert_int_equal(hv_save(vm, &s), 0);
 	hv_destroy(vm);
 	fake.caps &= ~(UINT64_C(1) << HV_CAP_DIRTY_LOG);
-	listen(&said);
+	said_begin(&said);
 	err = try_create(ops, &s.attr.block);
 	assert_says(&said, "dirty-log");
 	assert_int_equal(err, -EINVAL);
@@ -181,7 +181,7 @@ static void F3_what_a_reader_must_have_is_said_by_name(void **state)
 		/* A name from the future. */
 		strcat(s.needs, " time-travel");
 		vm = target(ops, &env, &s);
-		listen(&said);
+		said_begin(&said);
 		err = hv_restore(vm, &s);
 		assert_says(&said, "time-travel");
 		assert_int_equal(err, -ENOTSUP);
@@ -208,7 +208,7 @@ static void F3_a_reader_without_a_named_capability_refuses(void **state)
 	assert_int_equal(hv_save(vm, &s), 0);
 	assert_string_equal(s.needs, "reg-list dirty-log saved-needs");
 	fake.caps &= ~(UINT64_C(1) << HV_CAP_DIRTY_LOG);
-	listen(&said);
+	said_begin(&said);
 	err = hv_restore(vm, &s);
 	assert_says(&said, "capability dirty-log");
 	assert_int_equal(err, -ENOTSUP);
@@ -386,7 +386,7 @@ static void I9_state_of_another_hypervisor_is_refused(void **state)
 	free_env(&env);
 	env = new_env();
 	vm = target(&fake_ops, &env, &s);
-	listen(&said);
+	said_begin(&said);
 	err = hv_restore(vm, &s);
 	assert_says(&said, "soft");
 	assert_int_equal(err, -ENOTSUP);
