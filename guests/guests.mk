@@ -33,5 +33,6 @@ out/guests/bench/%.o: tests/bench/%
 	$(call say,GUEST)
 	$(Q)$(GUEST_CC) $(GUEST_CFLAGS) -c -o $@ $<
 
-.SECONDARY:
+# Kept, though made on the way to something else.
+.PRECIOUS: out/guests/%.o out/guests/bench/%.o
 -include $(wildcard out/guests/*.d out/guests/lib/*.d)
