@@ -11,8 +11,8 @@
  * because a real PL011 may hold noise there; here it would be what the user typed
  * (or piped in) before the kernel was up. It clears the receive interrupts just
  * before: from such a write, once per enabling of the receiver, the FIFO looks
- * empty until the interrupt mask is written, and to at most three looks in a row
- * of a guest that polls.
+ * empty until the interrupt mask is written or something new arrives, and to at most
+ * three looks (at FR, RIS or MIS) in a row of a guest that polls.
  */
 #include <stdio.h>
 #include <string.h>
@@ -142,6 +142,8 @@ static uint32_t modem(const struct pl011 *p)
 	       (p->cr & PL011_CR_OUT1 ? PL011_FR_DCD : 0) | (p->cr & PL011_CR_OUT2 ? PL011_FR_RI : 0);
 }
 
+static void looked(struct pl011 *p) { p->hide -= p->hide > 0; }
+
 static uint32_t read_flags(struct device *d)
 {
 	struct pl011 *p = d->state;
@@ -150,8 +152,7 @@ static uint32_t read_flags(struct device *d)
 	refill(d);
 	fr |= !visible(p) ? PL011_FR_RXFE : visible(p) >= depth(p) ? PL011_FR_RXFF : 0;
 	fr |= tx_room(d) ? PL011_FR_TXFE : PL011_FR_TXFF | PL011_FR_BUSY;
-	if (p->hide)
-		p->hide--;
+	looked(p);
 	return fr;
 }
 
@@ -192,8 +193,14 @@ static uint32_t pl011_read(struct device *d, unsigned reg)
 	case PL011_CR: value = p->cr; break;
 	case PL011_IFLS: value = p->ifls; break;
 	case PL011_IMSC: value = p->imsc; break;
-	case PL011_RIS: value = raw_interrupts(p); break;
-	case PL011_MIS: value = raw_interrupts(p) & p->imsc; break;
+	case PL011_RIS:
+		value = raw_interrupts(p);
+		looked(p);
+		break;
+	case PL011_MIS:
+		value = raw_interrupts(p) & p->imsc;
+		looked(p);
+		break;
 	case PL011_DMACR: value = p->dmacr; break;
 	}
 	update(d);

@@ -84,8 +84,10 @@ static void read_along(struct console *c, const uint8_t *bytes, size_t len)
 {
 	for (size_t i = 0; i < len; i++) {
 		if (bytes[i] != '\n') {
+			/* It may end in a message or in JSON: nothing that a terminal acts on, nothing that is not
+			 * text. */
 			if (bytes[i] != '\r' && c->line_len < LINE_BYTES - 1)
-				c->line[c->line_len++] = (char)bytes[i];
+				c->line[c->line_len++] = bytes[i] >= ' ' && bytes[i] < 0x7f ? (char)bytes[i] : '?';
 			continue;
 		}
 		c->line[c->line_len] = 0;

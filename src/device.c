@@ -82,7 +82,7 @@ static int parse_u64(const char *text, uint64_t *value)
 	if (*text < '0' || *text > '9')
 		return -EINVAL;
 	errno = 0;
-	*value = strtoull(text, &end, 0);
+	*value = strtoull(text, &end, strncasecmp(text, "0x", 2) ? 10 : 16);
 	if (errno)
 		return -ERANGE;
 	if (*end && (s = strchr(suffix, *end & ~0x20))) {

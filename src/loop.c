@@ -339,7 +339,8 @@ static int wait_until(struct loop *l, struct epoll_event *events, uint64_t until
 	struct timespec t = { (time_t)(left / NSEC_PER_SEC), (long)(left % NSEC_PER_SEC) };
 	int n = epoll_pwait2(l->epoll_fd, events, EVENTS_PER_WAIT, until_ns == UINT64_MAX ? NULL : &t, NULL);
 
-	if (n < 0 && errno == ENOSYS) { /* before Linux 5.11: milliseconds, rounded up */
+	/* Before Linux 5.11, or refused by a filter that does not know it: milliseconds, rounded up. */
+	if (n < 0 && (errno == ENOSYS || errno == EPERM)) {
 		uint64_t ms = left / 1000000 + 1;
 
 		n = epoll_wait(l->epoll_fd, events, EVENTS_PER_WAIT,

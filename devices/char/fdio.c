@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <vmm/err.h>
 #include <vmm/log.h>
@@ -118,8 +120,11 @@ void writer_init(struct writer *w, struct chardev *c)
 
 void writer_open(struct writer *w, int fd)
 {
+	struct stat st;
+
 	pthread_mutex_lock(&w->lock);
 	w->fd = fd;
+	w->is_socket = !fstat(fd, &st) && S_ISSOCK(st.st_mode);
 	w->dead = false;
 	pthread_mutex_unlock(&w->lock);
 }
@@ -142,13 +147,19 @@ void writer_close(struct writer *w)
 	pthread_mutex_unlock(&w->lock);
 }
 
+/* O_NONBLOCK of a socket that we share (ssh's stdout) is not ours to set. */
+static ssize_t write_now(const struct writer *w, const uint8_t *bytes, size_t len)
+{
+	return w->is_socket ? send(w->fd, bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL) : write(w->fd, bytes, len);
+}
+
 size_t writer_write(struct writer *w, const uint8_t *bytes, size_t len)
 {
 	size_t done = 0;
 
 	pthread_mutex_lock(&w->lock);
 	while (done < len && !w->dead && w->fd >= 0) {
-		ssize_t n = write(w->fd, bytes + done, len - done);
+		ssize_t n = write_now(w, bytes + done, len - done);
 
 		if (n > 0) {
 			done += (size_t)n;

@@ -38,13 +38,14 @@ void reader_want(struct reader *r, size_t room);
 struct writer {
 	struct chardev *c;
 	int fd;                         /* our own duplicate */
+	bool is_socket;
 	bool dead;                      /* the peer is gone for good: swallow */
 	pthread_mutex_t lock;
 	struct loop_fd *event;
 };
 
 void writer_init(struct writer *w, struct chardev *c);
-/* Owns @fd from here on, which should be non-blocking if it can block. Again after close is fine. */
+/* Owns @fd from here on: non-blocking, or something that cannot block, or a socket. Again after close is fine. */
 void writer_open(struct writer *w, int fd);
 void writer_close(struct writer *w);
 /* Any thread. As chardev_type.write. */

@@ -60,7 +60,8 @@ static void sock_accept(void *opaque, uint32_t events)
 /* A socket file nobody listens on any more is left over from a process that died. */
 static void sock_remove_stale(const struct sockaddr_un *addr)
 {
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	/* Non-blocking: a listener that is busy would let us wait. */
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	struct stat st;
 
 	if (fd < 0)

@@ -18,7 +18,7 @@ struct chardev;
 
 /* Who uses the host end. All callbacks run on the main thread with no lock held. */
 struct chardev_user {
-	/* Takes all @len bytes; called with at most what room said. */
+	/* Takes all @len bytes, which are at most what the last chardev_type.want asked for. */
 	void (*input)(void *opaque, const uint8_t *bytes, size_t len);
 	/* There may be room, or a peer has come or gone. */
 	void (*writable)(void *opaque);

@@ -159,6 +159,19 @@ static void what_was_typed_before_linux_was_up_is_not_drained_away(void **state)
 	assert_string_equal(got, "early bytes, more than fit");
 }
 
+static void a_guest_that_polls_raw_interrupts_sees_what_was_typed(void **state)
+{
+	struct vm *vm = *state;
+	unsigned looks = 0;
+
+	type(vm, "x");
+	fake_write(vm, R(PL011_CR), PL011_CR_UARTEN | PL011_CR_RXE | PL011_CR_TXE);
+	fake_write(vm, R(PL011_ICR), PL011_INT_ALL);
+	while (!(fake_read(vm, R(PL011_RIS)) & PL011_INT_RX))
+		assert_true(++looks < 10);
+	assert_int_equal(fake_read(vm, R(PL011_DR)), 'x');
+}
+
 static void a_driver_that_clears_before_it_reads_gets_every_byte(void **state)
 {
 	struct vm *vm = *state;
@@ -240,6 +253,7 @@ int main(void)
 		T(interrupt_line_is_the_masked_level),
 		T(transmit_interrupt_comes_after_sending_not_after_enabling),
 		T(what_was_typed_before_linux_was_up_is_not_drained_away),
+		T(a_guest_that_polls_raw_interrupts_sees_what_was_typed),
 		T(a_driver_that_clears_before_it_reads_gets_every_byte),
 		T(loopback_returns_what_is_sent_and_overruns),
 		T(reset_restores_registers_and_keeps_typed_bytes),

@@ -91,6 +91,17 @@ static void talking_about_panics_is_no_panic(void **state)
 	assert_int_equal(panics_of("Kernel panic\n"), 0);
 }
 
+/* The guest's words go into messages and JSON. */
+static void what_a_panic_says_is_plain_text(void **state)
+{
+	struct fixture *f = open_console("null");
+
+	(void)state;
+	say(f, "Kernel panic - not syncing: \x1b[2J\xff\r\n");
+	assert_string_equal(f->vm.panic_text, "Kernel panic - not syncing: ?[2J?");
+	close_console(f);
+}
+
 /* ---- Kept output ---- */
 
 static void the_last_64_kib_are_kept(void **state)
@@ -520,11 +531,36 @@ static void a_full_peer_makes_the_guest_wait_and_loses_nothing(void **state)
 	rmdir(path);
 }
 
+/* As ssh's, which is a socket that somebody else may use, too, and which blocks. */
+static void a_socket_as_standard_output_never_blocks(void **state)
+{
+	int ends[2], saved = dup(STDOUT_FILENO);
+	struct fixture *f;
+	size_t sent = 0;
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+	fflush(stdout);
+	dup2(ends[0], STDOUT_FILENO);
+	f = open_console("stdio");
+	alarm(20); /* if it blocks, for ever */
+	while (say(f, "0123456789\n") == 11)
+		sent += 11;
+	alarm(0);
+	close(ends[1]);
+	close_console(f);
+	dup2(saved, STDOUT_FILENO);
+	close(saved);
+	close(ends[0]);
+	assert_true(sent >= CONSOLE_KEPT_BYTES - 11);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(panics_are_recognised_with_and_without_prefix),
 		cmocka_unit_test(talking_about_panics_is_no_panic),
+		cmocka_unit_test(what_a_panic_says_is_plain_text),
 		cmocka_unit_test(the_last_64_kib_are_kept),
 		cmocka_unit_test(wrong_specs_are_refused),
 		cmocka_unit_test(a_file_gets_every_byte),
@@ -536,6 +572,7 @@ int main(void)
 		cmocka_unit_test(input_from_a_file_is_delivered),
 		cmocka_unit_test(a_reader_that_leaves_does_not_end_the_guest),
 		cmocka_unit_test(a_full_peer_makes_the_guest_wait_and_loses_nothing),
+		cmocka_unit_test(a_socket_as_standard_output_never_blocks),
 	};
 
 	return cmocka_run_group_tests_name("console", tests, NULL, NULL);

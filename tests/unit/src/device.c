@@ -127,6 +127,18 @@ static void options_reach_the_state_and_ranges_the_bus(void **state)
 	done(&d, bus);
 }
 
+static void a_number_with_a_leading_zero_is_decimal(void **state)
+{
+	const char *const specs[] = { "a-probe,path=/x,size=010" };
+	struct devices d;
+	struct bus *bus;
+
+	(void)state;
+	assert_int_equal(create(&d, &bus, specs, 1), 0);
+	assert_int_equal(((struct probe *)d.first->state)->size, 10);
+	done(&d, bus);
+}
+
 static void wrong_specs_are_refused_with_the_name_of_what_is_wrong(void **state)
 {
 	static const struct {
@@ -141,6 +153,7 @@ static void wrong_specs_are_refused_with_the_name_of_what_is_wrong(void **state)
 		{ "a-probe,size=99999999999999999999", "not a number" },
 		{ "a-probe,size=99999999999T", "not a number" },
 		{ "a-probe,size=1KK", "not a number" },
+		{ "a-probe,size=0x", "not a number" },
 		{ "a-probe,size", "needs a value" },
 		{ "a-probe,on=maybe", "neither on nor off" },
 		{ "a-probe,on,on", "given twice" },
@@ -194,6 +207,7 @@ int main(void)
 		cmocka_unit_test(types_are_listed_by_name_and_found),
 		cmocka_unit_test(only_board_devices_come_by_themselves),
 		cmocka_unit_test(options_reach_the_state_and_ranges_the_bus),
+		cmocka_unit_test(a_number_with_a_leading_zero_is_decimal),
 		cmocka_unit_test(wrong_specs_are_refused_with_the_name_of_what_is_wrong),
 		cmocka_unit_test(a_fixed_device_comes_once_and_failures_leave_nothing),
 		cmocka_unit_test(without_a_power_key_the_button_says_so),
