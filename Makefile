@@ -42,7 +42,8 @@ CFLAGS_ALL := -std=c11 -D_GNU_SOURCE -g $(WARN) $(CFLAGS_$(MODE)) $(CFLAGS_ARCH)
 LDFLAGS_ALL := $(CFLAGS_$(MODE)) $(LDFLAGS_ARCH) -pthread $(LDFLAGS)
 LIBS := -lfdt -lcapstone -lz -lzstd -llz4 -llzma -ljson-c -lm
 
-FOLDERS := src src/cmd src/hv src/hv/soft arch/arm64 arch/arm64/gic arch/arm64/cpu devices devices/char devices/virtio devices/disk devices/net
+BACKENDS := $(patsubst %/,%,$(wildcard src/hv/*/))
+FOLDERS := src src/cmd src/hv $(filter-out src/hv/kvm,$(BACKENDS)) arch/arm64 arch/arm64/gic arch/arm64/cpu devices devices/char devices/virtio devices/disk devices/net
 ifeq ($(ARCH),arm64)
 FOLDERS += src/hv/kvm
 endif
