@@ -335,6 +335,7 @@ void run_reset(struct cpu *c);
 int  run_init(struct cpu *c);
 void run_destroy(struct cpu *c);
 void mmu_jc_add(struct mmu_ctx *m, uint64_t va, struct block *b);
+void mmu_jc_forget(struct cpu *c, const void *from, size_t bytes);      /* blocks there are going away */
 
 /* ---- Exceptions (except.c): each takes the exception to EL1 and returns EXEC_JUMP ---- */
 

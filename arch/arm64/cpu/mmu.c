@@ -435,6 +435,26 @@ void mmu_flush_jump_caches(struct cpu *c)
 			jc_flush(&c->ctxs[k]);
 }
 
+static void jc_forget(struct mmu_ctx *m, uintptr_t from, size_t bytes)
+{
+	bool logged = m->jc_log_n <= ARRAY_SIZE(m->jc_log);
+	unsigned n = logged ? m->jc_log_n : JC_ENTRIES;
+
+	for (unsigned k = 0; k < n; k++) {
+		struct jc_entry *e = &m->jc[logged ? m->jc_log[k] : k];
+
+		if ((uintptr_t)e->block - from < bytes)
+			*e = (struct jc_entry){ .va = JC_EMPTY };
+	}
+}
+
+void mmu_jc_forget(struct cpu *c, const void *from, size_t bytes)
+{
+	for (unsigned k = 0; k <= EL0_CTX_COUNT; k++)
+		if (c->ctxs[k].in_use)
+			jc_forget(&c->ctxs[k], (uintptr_t)from, bytes);
+}
+
 uint16_t mmu_asid_mask(const struct cpu *c) { return c->sys[SYS_TCR_EL1] & TCR_AS ? 0xffff : 0xff; }
 
 static uint16_t current_asid(const struct cpu *c)
