@@ -2,19 +2,19 @@
 /* Breakpoints: address, exception level, context. Arm ARM, "Breakpoint Instruction and Breakpoint exceptions". */
 #include "lib/lib.h"
 
-#define KDE (1ul << 13)
-#define MDE (1ul << 15)
-#define E   1ul
-#define EL1 (1ul << 1)
-#define EL0 (2ul << 1)
-#define BAS (0xful << 5)
-#define HMC (1ul << 13)
+#define KDE    (1ul << 13)
+#define MDE    (1ul << 15)
+#define E      1ul
+#define EL1    (1ul << 1)
+#define EL0    (2ul << 1)
+#define BAS    (0xful << 5)
+#define HMC    (1ul << 13)
 #define SSC(n) ((u64)(n) << 14)
 #define LBN(n) ((u64)(n) << 16)
-#define BT(n) ((u64)(n) << 20)
+#define BT(n)  ((u64)(n) << 20)
 enum { ADDRESS, ADDRESS_LINKED, CONTEXT, CONTEXT_LINKED };
 
-static unsigned last;                   /* the highest breakpoint: it knows contexts */
+static unsigned last; /* the highest breakpoint: it knows contexts */
 
 static void set_last(u64 vr, u64 cr)
 {
@@ -122,7 +122,8 @@ void test(void)
 	f = catch_fault(el1_code, 0);
 	report(!f.taken, "EL1 with PSTATE.D set: none");
 	f = catch_fault(el1_code, 1);
-	report(fault_ec(f) == 0x31 && f.elr == (u64)break_here && fault_iss(f) == 0x22, "EL1 with KDE=1, D=0: class 31");
+	report(fault_ec(f) == 0x31 && f.elr == (u64)break_here && fault_iss(f) == 0x22,
+	       "EL1 with KDE=1, D=0: class 31");
 	set((u64)break_here, E | EL0 | BAS);
 	f = catch_fault(el1_code, 1);
 	report(!f.taken, "for EL0 only: none at EL1");
@@ -145,7 +146,8 @@ void test(void)
 	set(0, 0);
 	el0_call(code, 0, 0);
 	f = el0_fault();
-	report(f.taken && fault_ec(f) == 0x30 && f.elr == code, "an unlinked context breakpoint: the first instruction");
+	report(f.taken && fault_ec(f) == 0x30 && f.elr == code,
+	       "an unlinked context breakpoint: the first instruction");
 	write_sysreg(contextidr_el1, 1);
 	isb();
 	el0_call(code, 0, 0);

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Software step: when it is on, what an exception says, which instructions count. Arm ARM, "Software Step exceptions". */
+/* Software step: when it is on, what an exception says, which instructions count. Arm ARM, "Software Step
+ * exceptions". */
 #include "lib/lib.h"
 
-#define SS    (1ul << 0)
-#define KDE   (1ul << 13)
+#define SS      (1ul << 0)
+#define KDE     (1ul << 13)
 #define SPSR_SS (1ul << 21)
-#define ISV   (1u << 24)
-#define EX    (1u << 6)
+#define ISV     (1u << 24)
+#define EX      (1u << 6)
 
-static struct { u64 elr, esr, spsr; } seen[32];
+static struct {
+	u64 elr, esr, spsr;
+} seen[32];
 static unsigned count, limit;
 static struct fault other;
 
@@ -64,9 +67,9 @@ static u32 iss(unsigned n) { return seen[n].esr & 0x1ffffff; }
 void test(void)
 {
 	static const u32 plain[] = { 0xd503201f, 0xc85f7c01, 0xc8027c01, 0xd503201f }; /* nop; ldxr; stxr; nop; svc */
-	static const u32 branch[] = { 0x14000002, 0x00000000, 0xd503201f }; /* b .+8; udf; nop; svc */
-	static const u32 bad[] = { 0xd503201f, 0x00000000 };                /* nop; udf */
-	static const u32 fault[] = { 0xd503201f, 0xf940001f, 0xd503201f };  /* nop; ldr xzr, [x0]; nop */
+	static const u32 branch[] = { 0x14000002, 0x00000000, 0xd503201f };            /* b .+8; udf; nop; svc */
+	static const u32 bad[] = { 0xd503201f, 0x00000000 };                           /* nop; udf */
+	static const u32 fault[] = { 0xd503201f, 0xf940001f, 0xd503201f };             /* nop; ldr xzr, [x0]; nop */
 	u64 code, data;
 
 	mmu_on();
@@ -105,7 +108,8 @@ void test(void)
 
 	code = el0_code(fault, ARRAY_SIZE(fault));
 	run_el0(code, data + 4096, 20);
-	report(count == 2 && (other.esr >> 26) == 0x24 && (other.spsr & SPSR_SS), "a data abort while stepped: SPSR.SS=1");
+	report(count == 2 && (other.esr >> 26) == 0x24 && (other.spsr & SPSR_SS),
+	       "a data abort while stepped: SPSR.SS=1");
 	run_el0(code, data, 20);
 	report(count == 4, "and without the fault three steps");
 

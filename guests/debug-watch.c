@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Watchpoints: bytes, masks, loads and stores, levels; the access does not happen. Arm ARM, "Watchpoint exceptions". */
+/* Watchpoints: bytes, masks, loads and stores, levels; the access does not happen. Arm ARM, "Watchpoint exceptions".
+ */
 #include "lib/lib.h"
 
-#define KDE (1ul << 13)
-#define MDE (1ul << 15)
-#define E   1ul
-#define EL1 (1ul << 1)
-#define EL0 (2ul << 1)
-#define LOAD (1ul << 3)
-#define STORE (2ul << 3)
-#define BAS(n) ((u64)(n) << 5)
-#define LBN(n) ((u64)(n) << 16)
-#define WT  (1ul << 20)
+#define KDE     (1ul << 13)
+#define MDE     (1ul << 15)
+#define E       1ul
+#define EL1     (1ul << 1)
+#define EL0     (2ul << 1)
+#define LOAD    (1ul << 3)
+#define STORE   (2ul << 3)
+#define BAS(n)  ((u64)(n) << 5)
+#define LBN(n)  ((u64)(n) << 16)
+#define WT      (1ul << 20)
 #define MASK(n) ((u64)(n) << 24)
 
 static void set(u64 vr, u64 cr)
@@ -84,7 +85,8 @@ void test(void)
 	report(hit(strx, d + 0x40) && at(d + 0x40, d + 0x47) && wnr(), "a store: class 34, status 22, FAR, WnR=1");
 	report(mem[0x40] == 0, "and memory is unchanged");
 	report(hit(ldrx, d + 0x40) && !wnr(), "a load: WnR=0");
-	report(!hit(strx, d + 0x48) && !hit(strx, d + 0x38) && mem[0x48] == 0xff && mem[0x38] == 0xff && !hit(ldrx, d + 0x48),
+	report(!hit(strx, d + 0x48) && !hit(strx, d + 0x38) && mem[0x48] == 0xff && mem[0x38] == 0xff &&
+		       !hit(ldrx, d + 0x48),
 	       "its neighbours are accessed as usual");
 	report(hit(ldp, d + 0x38) && at(d + 0x38, d + 0x47), "the second half of LDP");
 	report(hit(ld1, d + 8) && at(d + 8, d + 0x47), "the last register of LD1");
@@ -107,9 +109,11 @@ void test(void)
 	report(!hit(strb, d + 0x42) && hit(strb, d + 0x43) && !hit(strb, d + 0x44), "BAS: one byte");
 	report(hit(strx, d + 0x40) && at(d + 0x40, d + 0x43), "BAS: FAR is not beyond it");
 	set(d + 0x44, E | EL0 | STORE | BAS(0x01));
-	report(!hit(strb, d + 0x40) && hit(strb, d + 0x44) && !hit(strb, d + 0x45), "a word address: BAS counts from it");
+	report(!hit(strb, d + 0x40) && hit(strb, d + 0x44) && !hit(strb, d + 0x45),
+	       "a word address: BAS counts from it");
 	set(d + 0x100, E | EL0 | STORE | BAS(0xff) | MASK(8));
-	report(!hit(strb, d + 0xff) && hit(strb, d + 0x100) && hit(strb, d + 0x1ff) && !hit(strb, d + 0x200), "MASK: 256 bytes");
+	report(!hit(strb, d + 0xff) && hit(strb, d + 0x100) && hit(strb, d + 0x1ff) && !hit(strb, d + 0x200),
+	       "MASK: 256 bytes");
 	set(d & ~0xfffful, E | EL0 | STORE | BAS(0xff) | MASK(16));
 	report(hit(strb, d) && hit(strb, d + 0xfff), "MASK: 64 KiB");
 	set(d & ~0x7ffffffful, E | EL0 | STORE | BAS(0xff) | MASK(31));

@@ -41,7 +41,8 @@ static uint64_t wvr(const struct cpu *c, unsigned n) { return c->sys[n ? SYS_DBG
 
 /* ---- What is enabled ---- */
 
-/* AArch64.GenerateDebugExceptionsFrom: from EL0 always, from EL1 with KDE and PSTATE.D clear; never under the OS lock. */
+/* AArch64.GenerateDebugExceptionsFrom: from EL0 always, from EL1 with KDE and PSTATE.D clear; never under the OS
+ * lock. */
 static bool debug_from(const struct cpu *c, unsigned el, bool masked)
 {
 	if (c->sys[SYS_OSLSR_EL1] & OSLSR_OSLK)

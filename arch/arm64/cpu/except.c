@@ -186,7 +186,7 @@ enum exec exc_return(struct cpu *c)
 		return exc_undefined(c);
 	c->excl.size = 0;
 	atomic_store_explicit(&c->event, true, memory_order_relaxed);
-	c->pc = c->sys[SYS_ELR_EL1];
+	c->pc = cpu_branch_address(c, c->sys[SYS_ELR_EL1]);
 	if (!return_is_legal(spsr))
 		spsr = (spsr & ~UINT64_C(0x1f)) | PSTATE_IL | (uint64_t)c->el << 2 | c->spsel;
 	ss = debug_return_ss(c, spsr);

@@ -820,7 +820,9 @@ const uint32_t *mmu_fetch(struct cpu *c, uint64_t va, uint64_t *pa, bool *guarde
 		exc_sync_far(c, EC_PC_ALIGNMENT, 0, va);
 		return NULL;
 	}
-	fault = mmu_translate(c, va, c->el, false, ACCESS_FETCH, &x);
+	/* A tag that is still there is one that TCR_EL1.TBID keeps from being ignored. */
+	fault = mmu_untag(c, va) == va ? mmu_translate(c, va, c->el, false, ACCESS_FETCH, &x)
+				       : FAULT(DFSC_TRANSLATION, 0);
 	r = fault ? NULL : region_at(c, xlat_pa(&x, va));
 	if (!r) {
 		exc_sync_far(c, c->el ? EC_FETCH_SAME : EC_FETCH_LOWER, fault ? fault & 0x3f : DFSC_EXTERNAL, va);

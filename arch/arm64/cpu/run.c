@@ -209,7 +209,7 @@ static struct block *lookup(struct cpu *c)
 	bool guarded;
 	uint64_t pa;
 
-	c->pc = mmu_untag(c, c->pc); /* with TBI a branch drops the tag */
+	c->pc = cpu_branch_address(c, c->pc); /* with TBI a branch drops the tag */
 	words = mmu_fetch(c, c->pc, &pa, &guarded);
 	if (!words)
 		return NULL;
@@ -253,7 +253,7 @@ static bool check_landing(struct cpu *c)
 		c->btype = 0;
 		return true;
 	}
-	c->pc = mmu_untag(c, c->pc);
+	c->pc = cpu_branch_address(c, c->pc);
 	word = mmu_fetch(c, c->pc, &pa, &guarded);
 	if (!word)
 		return false;
@@ -278,7 +278,7 @@ static enum exec step_one(struct cpu *c)
 
 	if (debug_step_pending(c))
 		return debug_step_exception(c);
-	c->pc = mmu_untag(c, c->pc);
+	c->pc = cpu_branch_address(c, c->pc);
 	word = mmu_fetch(c, c->pc, &pa, &guarded);
 	if (!word || debug_breakpoint(c))
 		return EXEC_JUMP;

@@ -255,6 +255,14 @@ void sys_write_cpacr(struct cpu *c, unsigned reg, uint64_t v)
 	mmu_flush_jump_caches(c); /* blocks were decoded for the other answer */
 }
 
+/* TBID0 and TBID1 (the tag is ignored for data only) came with pointer authentication. */
+void sys_write_tcr(struct cpu *c, unsigned reg, uint64_t v)
+{
+	if (!(c->soc->features >> FEAT_PAUTH & 1))
+		v &= ~(UINT64_C(3) << 51);
+	sys_write_translation(c, reg, v);
+}
+
 void sys_write_translation(struct cpu *c, unsigned reg, uint64_t v)
 {
 	sys_write(c, reg, v);

@@ -185,6 +185,58 @@ static void a_misaligned_pc_faults_at_its_target(void **state)
 	machine_free(&m);
 }
 
+#define TCR_TBI0  (UINT64_C(1) << 37)
+#define TCR_TBID0 (UINT64_C(1) << 51)
+
+static void a_return_drops_the_tag_before_an_interrupt_sees_it(void **state)
+{
+	struct machine m = at(EL1H | PSTATE_DAIF);
+	struct cpu *c = m.cpu;
+
+	(void)state;
+	c->sys[SYS_TCR_EL1] = TCR_TBI0;
+	c->sys[SYS_ELR_EL1] = UINT64_C(0xab) << 56 | 0x40000200;
+	c->sys[SYS_SPSR_EL1] = EL0T;
+	exc_return(c);
+	exc_irq(c, false); /* the one that was waiting for PSTATE.I */
+	assert_int_equal(c->sys[SYS_ELR_EL1], 0x40000200);
+	machine_free(&m);
+}
+
+static void with_tbid_a_tagged_target_faults(void **state)
+{
+	static const uint32_t code[] = { 0xd61f0140 }; /* br x10 */
+	static const uint32_t off[] = { 0x52800100, 0x72b08000, 0xd4000002 };
+	uint64_t tagged = UINT64_C(0xab) << 56 | (RAM_BASE + 0x100);
+
+	(void)state;
+	for (unsigned tbid = 0; tbid < 2; tbid++) {
+		struct machine m = at(EL1H | PSTATE_DAIF);
+		struct cpu *c = m.cpu;
+
+		m.soc->features |= UINT64_C(1) << FEAT_PAUTH;
+		machine_code(&m, RAM_BASE, code, 1);
+		machine_code(&m, RAM_BASE + 0x100, off, 3);
+		machine_code(&m, VBAR + 0x200, off, 3);
+		c->x[10] = tagged;
+		sys_write_tcr(c, SYS_TCR_EL1, TCR_TBI0 | (tbid ? TCR_TBID0 : 0));
+		assert_int_equal(machine_run(&m, RAM_BASE).reason, HV_EXIT_SHUTDOWN);
+		assert_int_equal(c->sys[SYS_ESR_EL1] >> 26, tbid ? 0x21 : 0);
+		assert_int_equal(c->sys[SYS_FAR_EL1], tbid ? tagged : 0);
+		machine_free(&m);
+	}
+}
+
+static void tbid_is_res0_without_pointer_authentication(void **state)
+{
+	struct machine m = at(EL1H);
+
+	(void)state;
+	sys_write_tcr(m.cpu, SYS_TCR_EL1, UINT64_C(3) << 51);
+	assert_int_equal(m.cpu->sys[SYS_TCR_EL1], 0);
+	machine_free(&m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -196,6 +248,9 @@ int main(void)
 		cmocka_unit_test(eret_clears_the_monitor_and_sets_the_event),
 		cmocka_unit_test(fp_traps_as_fpen_says),
 		cmocka_unit_test(a_misaligned_pc_faults_at_its_target),
+		cmocka_unit_test(a_return_drops_the_tag_before_an_interrupt_sees_it),
+		cmocka_unit_test(with_tbid_a_tagged_target_faults),
+		cmocka_unit_test(tbid_is_res0_without_pointer_authentication),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
