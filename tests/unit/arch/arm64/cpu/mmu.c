@@ -360,6 +360,31 @@ static void table_attributes_restrict_unless_hpd(void **state)
 	machine_free(&m);
 }
 
+static void bits_of_features_we_lack_mean_nothing(void **state)
+{
+	/* Contiguous, DBM, bits of software, PBHA. */
+	static const unsigned ignored[] = { 51, 52, 55, 56, 57, 58, 59, 60, 61, 62, 63 };
+	struct machine m = machine_new(1);
+	struct xlat plain, x;
+
+	(void)state;
+	mmu_on(&m, 12, 39);
+	map4k(&m, VA, DATA | D_PAGE | D_AF | D_RO | D_USER);
+	assert_int_equal(mmu_translate(m.cpu, VA, 1, false, ACCESS_READ, &plain), 0);
+	for (unsigned k = 0; k < ARRAY_SIZE(ignored); k++) {
+		map4k(&m, VA, DATA | D_PAGE | D_AF | D_RO | D_USER | UINT64_C(1) << ignored[k]);
+		m.cpu->sys[SYS_TTBR0_EL1] |= 1; /* CnP */
+		mmu_flush_all(m.cpu);
+		assert_int_equal(mmu_translate(m.cpu, VA, 1, false, ACCESS_READ, &x), 0);
+		assert_memory_equal(&x, &plain, sizeof(x));
+		assert_int_equal(mmu_translate(m.cpu, VA, 1, false, ACCESS_WRITE, &x) & 0x3f, 0x0f);
+	}
+	/* The neighbours of a contiguous entry are entries of their own. */
+	map4k(&m, VA + 4096, 0);
+	assert_int_equal(mmu_translate(m.cpu, VA + 4096, 1, false, ACCESS_READ, &x) & 0x3f, 0x07);
+	machine_free(&m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -374,6 +399,7 @@ int main(void)
 		cmocka_unit_test(all_granules_translate),
 		cmocka_unit_test(a_tag_is_ignored_with_tbi_and_kept_in_far),
 		cmocka_unit_test(table_attributes_restrict_unless_hpd),
+		cmocka_unit_test(bits_of_features_we_lack_mean_nothing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -36,10 +36,86 @@ static void a_loop_runs_and_counts_its_instructions(void **state)
 	machine_free(&m);
 }
 
+#define VBAR (RAM_BASE + 0x10000)
+
+/* Interrupt 0 is pending at the cpu, and only PSTATE.I keeps it out. */
+static struct machine with_a_pending_interrupt(void)
+{
+	static const uint32_t off[] = { SYSTEM_OFF };
+	struct machine m = machine_new(1);
+
+	machine_code(&m, VBAR + 0x280, off, ARRAY_SIZE(off));
+	m.cpu->sys[SYS_VBAR_EL1] = VBAR;
+	cpu_set_irq_lines(m.cpu, 1);
+	return m;
+}
+
+static void an_interrupt_comes_right_after_it_is_unmasked(void **state)
+{
+	static const struct {
+		uint32_t code[2];
+		uint64_t elr;
+	} rows[] = {
+		{ { 0xd50342ff, 0xd28000a5 }, RAM_BASE + 4 },     /* msr daifclr, #2; mov x5, #5 */
+		{ { 0xd51b4229, 0xd28000a5 }, RAM_BASE + 4 },     /* msr daif, x9 (0) */
+		{ { 0xd69f03e0, 0xd28000a5 }, RAM_BASE + 0x100 }, /* eret */
+	};
+
+	(void)state;
+	for (unsigned k = 0; k < ARRAY_SIZE(rows); k++) {
+		struct machine m = with_a_pending_interrupt();
+
+		machine_code(&m, RAM_BASE, rows[k].code, 2);
+		m.cpu->sys[SYS_ELR_EL1] = RAM_BASE + 0x100;
+		m.cpu->sys[SYS_SPSR_EL1] = 5;
+		assert_int_equal(machine_run(&m, RAM_BASE).reason, HV_EXIT_SHUTDOWN);
+		assert_int_equal(m.cpu->sys[SYS_ELR_EL1], rows[k].elr);
+		assert_int_equal(m.cpu->x[5], 0);
+		machine_free(&m);
+	}
+}
+
+static void wfi_goes_on_for_an_interrupt_that_is_masked(void **state)
+{
+	static const uint32_t code[] = { 0xd503207f, 0xd28000a5, SYSTEM_OFF }; /* wfi; mov x5, #5 */
+	struct machine m = with_a_pending_interrupt();
+
+	(void)state;
+	machine_code(&m, RAM_BASE, code, ARRAY_SIZE(code));
+	assert_int_equal(machine_run(&m, RAM_BASE).reason, HV_EXIT_SHUTDOWN);
+	assert_int_equal(m.cpu->x[5], 5);
+	machine_free(&m);
+}
+
+/* A kick that comes before the run ends it at once, exactly once, and loses nothing. */
+static void a_kick_waits_for_the_run(void **state)
+{
+	static const uint32_t code[] = { 0xd503207f, SYSTEM_OFF }; /* wfi */
+	struct machine m = machine_new(2);
+	struct hv_exit e;
+
+	(void)state;
+	machine_code(&m, RAM_BASE, code, ARRAY_SIZE(code));
+	cpu_kick(m.cpu);
+	cpu_kick(m.cpu);
+	assert_int_equal(machine_run(&m, RAM_BASE).reason, HV_EXIT_KICKED);
+	assert_int_equal(m.cpu->pc, RAM_BASE);
+	cpu_set_irq_lines(m.cpu, 1);
+	assert_int_equal(machine_run(&m, RAM_BASE).reason, HV_EXIT_SHUTDOWN);
+	cpu_kick(soc_cpu(m.soc, 1)); /* powered off */
+	assert_int_equal(cpu_run(soc_cpu(m.soc, 1), &e), 0);
+	assert_int_equal(e.reason, HV_EXIT_KICKED);
+	assert_int_equal(atomic_load(&soc_cpu(m.soc, 1)->power), POWER_OFF);
+	machine_free(&m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_loop_runs_and_counts_its_instructions),
+		cmocka_unit_test(an_interrupt_comes_right_after_it_is_unmasked),
+		cmocka_unit_test(wfi_goes_on_for_an_interrupt_that_is_masked),
+		cmocka_unit_test(a_kick_waits_for_the_run),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
