@@ -71,12 +71,50 @@ static void spin_lock(void)
 
 static void spin_unlock(void) { asm volatile("stlr wzr, [%0]" ::"r"(&lock) : "memory"); }
 
+/*
+ * Store buffering: each CPU stores its own word, then loads the other's. With
+ * STLR and LDAR (RCsc), or a DMB between plain ones, not both may load the old value.
+ */
+#define LITMUS 4096
+static volatile struct {
+	u64 stored[2], pad[6];
+} sb[LITMUS];
+static u64 loaded[2][LITMUS];
+
+static void store_buffering(u64 me)
+{
+	for (unsigned i = 0; i < LITMUS; i++) {
+		u64 v;
+
+		if (i & 1)
+			asm volatile("stlr %1, [%2]\n ldar %0, [%3]"
+				     : "=&r"(v)
+				     : "r"(1ul), "r"(&sb[i].stored[me]), "r"(&sb[i].stored[!me])
+				     : "memory");
+		else
+			asm volatile("str %1, [%2]\n dmb ish\n ldr %0, [%3]"
+				     : "=&r"(v)
+				     : "r"(1ul), "r"(&sb[i].stored[me]), "r"(&sb[i].stored[!me])
+				     : "memory");
+		loaded[me][i] = v;
+	}
+}
+
+static bool store_buffering_seen(void)
+{
+	for (unsigned i = 0; i < LITMUS; i++)
+		if (!loaded[0][i] && !loaded[1][i])
+			return true;
+	return false;
+}
+
 static void both(u64 me)
 {
 	started[me] = 1;
 	dsb(sy);
 	while (!started[!me])
 		;
+	store_buffering(me);
 	for (unsigned i = 0; i < ROUNDS; i++) {
 		u64 one = 1, old, expect;
 
@@ -120,5 +158,6 @@ void test(void)
 	report(pair[0] == 4 * ROUNDS && pair[1] == 4 * ROUNDS, "LDAXP/STLXP and CASPAL count together (%lu, %lu)",
 	       pair[0], pair[1]);
 	report(guarded == 2 * ROUNDS, "a spinlock with WFE excludes");
+	report(!store_buffering_seen(), "STLR is not passed by LDAR, nor a store by a load over DMB");
 	report(!torn, "no 16-byte access was ever seen torn");
 }
