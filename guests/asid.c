@@ -16,7 +16,10 @@ static u64 value(void) { return *(volatile u64 *)VA; }
 /* Changes the page without TLBI: a TLB may answer with the old one, but only for the ASID that has used it. */
 static void map(unsigned page, u64 attrs) { mmu_map(VA, (u64)pages[page], PTE_NORMAL | attrs); }
 static void tlbi_all(void) { asm volatile("dsb ish\n tlbi vmalle1is\n dsb ish\n isb" ::: "memory"); }
-static void tlbi_asid(u64 asid) { asm volatile("dsb ish\n tlbi aside1is, %0\n dsb ish\n isb" ::"r"(asid << 48) : "memory"); }
+static void tlbi_asid(u64 asid)
+{
+	asm volatile("dsb ish\n tlbi aside1is, %0\n dsb ish\n isb" ::"r"(asid << 48) : "memory");
+}
 static void tlbi_va(u64 asid)
 {
 	asm volatile("dsb ish\n tlbi vae1is, %0\n dsb ish\n isb" ::"r"(asid << 48 | VA >> 12) : "memory");

@@ -25,7 +25,11 @@ void test(void)
 
 	mmu_on();
 	page = (u64)page_alloc();
-	static const struct { const char *name; u64 attrs; bool ok[4]; } rows[] = {
+	static const struct {
+		const char *name;
+		u64 attrs;
+		bool ok[4];
+	} rows[] = {
 		{ "EL1 read-write", 0, { true, true, false, false } },
 		{ "EL1 read-only", PTE_RO, { true, false, false, false } },
 		{ "EL0 read-write", PTE_USER, { true, true, true, true } },
@@ -45,11 +49,13 @@ void test(void)
 	mmu_map(VA, page, PTE_NORMAL);
 	mmu_flush(VA);
 	par = at(E1R, VA);
-	report(par >> 56 == 0xff && (par >> 7 & 3) == 3 && !(par >> 10 & 1), "Normal write-back, inner shareable (%lx)", par);
+	report(par >> 56 == 0xff && (par >> 7 & 3) == 3 && !(par >> 10 & 1),
+	       "Normal write-back, inner shareable (%lx)", par);
 	mmu_map(VA, page, PTE_VALID | PTE_TABLE | PTE_ATTR(0) | PTE_AF);
 	mmu_flush(VA);
 	par = at(E1R, VA);
-	report(par >> 56 == 0 && (par >> 7 & 3) == 2, "Device: attribute 0, outer shareable whatever SH says (%lx)", par);
+	report(par >> 56 == 0 && (par >> 7 & 3) == 2, "Device: attribute 0, outer shareable whatever SH says (%lx)",
+	       par);
 	mmu_map(VA, page, PTE_NORMAL & ~PTE_AF);
 	mmu_flush(VA);
 	report(faults(at(E1R, VA), 0xb), "no AF: access flag fault, level 3");

@@ -13,7 +13,8 @@ static const char *const names[KINDS] = { "BR x1", "BR x16", "BLR x1", "RET x1" 
 static const u8 btype[KINDS] = { 3, 1, 2, 0 };
 
 enum { NOP, BTI, BTI_C, BTI_J, BTI_JC, PACIASP, PACIBSP, BRK, PADS };
-static const u32 pads[PADS] = { 0xd503201f, 0xd503241f, 0xd503245f, 0xd503249f, 0xd50324df, 0xd503233f, 0xd503237f, 0xd4200000 };
+static const u32 pads[PADS] = { 0xd503201f, 0xd503241f, 0xd503245f, 0xd503249f,
+				0xd50324df, 0xd503233f, 0xd503237f, 0xd4200000 };
 static const char *const pad_names[PADS] = { "NOP", "BTI", "BTI c", "BTI j", "BTI jc", "PACIASP", "PACIBSP", "BRK" };
 
 static bool allowed(unsigned type, unsigned pad, bool bt)
@@ -64,7 +65,8 @@ static bool as_expected(unsigned type, unsigned kind, unsigned pad, bool bt)
 	el0_call(source, 0, target);
 	f = el0_fault();
 	if (!allowed(type, pad, bt))
-		return f.taken && fault_ec(f) == 0x0d && fault_iss(f) == type && f.elr == target && (f.spsr >> 10 & 3) == type;
+		return f.taken && fault_ec(f) == 0x0d && fault_iss(f) == type && f.elr == target &&
+		       (f.spsr >> 10 & 3) == type;
 	if (pad == BRK)
 		return f.taken && fault_ec(f) == 0x3c;
 	return !f.taken;

@@ -6,7 +6,10 @@
  */
 #include "lib/lib.h"
 
-struct granule { const char *name; unsigned shift, tg1, tg0, mmfr_shift, mmfr_bad; };
+struct granule {
+	const char *name;
+	unsigned shift, tg1, tg0, mmfr_shift, mmfr_bad;
+};
 static const struct granule granules[] = {
 	{ "4K", 12, 2, 0, 28, 0xf },
 	{ "16K", 14, 1, 2, 20, 0 },
@@ -41,7 +44,8 @@ static u64 *build(const struct granule *g, unsigned bits, u64 va, unsigned leaf,
 		u64 *e = (u64 *)tables[n] + (n ? in >> shift & ((1ul << stride) - 1) : in >> shift);
 
 		if (level == leaf) {
-			*e = pa | PTE_VALID | (level == 3 ? PTE_TABLE : 0) | PTE_ATTR(1) | PTE_SH | PTE_AF | PTE_UXN | PTE_PXN;
+			*e = pa | PTE_VALID | (level == 3 ? PTE_TABLE : 0) | PTE_ATTR(1) | PTE_SH | PTE_AF | PTE_UXN |
+			     PTE_PXN;
 			dsb(ish);
 			isb();
 			return e;
@@ -73,13 +77,15 @@ static void sizes(const struct granule *g)
 			set_half(g, bits, 0);
 			target[5] = (u8)(bits + leaf);
 			*(volatile u8 *)(va + 6) = (u8)leaf;
-			bad += *(volatile u8 *)(va + 5) != (u8)(bits + leaf) || *(volatile u8 *)&target[6] != (u8)leaf;
+			bad += *(volatile u8 *)(va + 5) != (u8)(bits + leaf) ||
+			       *(volatile u8 *)&target[6] != (u8)leaf;
 		}
 		if (bits < 48)
 			bad += fault_fsc(catch_fault(rd, high(bits, 0) - 1)) != 4;
 		bad += fault_fsc(catch_fault(rd, high(bits, 0))) != 4 + start;
 		if (bad || bits == 25 || bits == 48)
-			report(!bad, "%s, %u bits: start level %u, %u sizes, faults outside and in holes", g->name, bits, start, levels);
+			report(!bad, "%s, %u bits: start level %u, %u sizes, faults outside and in holes", g->name,
+			       bits, start, levels);
 	}
 }
 
@@ -93,7 +99,8 @@ static void block_rules(const struct granule *g)
 		e = build(g, 47, high(47, 0), 1, 0x40000000);
 		set_half(g, 47, 0);
 		f = catch_fault(rd, high(47, 0));
-		report(fault_fsc(f) == 5, "%s: a block at level 1 is a translation fault (%x)", g->name, fault_fsc(f));
+		report(fault_fsc(f) == 5, "%s: a block at level 1 is a translation fault (%x)", g->name,
+		       fault_fsc(f));
 		(void)e;
 	} else {
 		memset(tables, 0, sizeof(tables));
@@ -106,7 +113,8 @@ static void block_rules(const struct granule *g)
 	e = build(g, 39, high(39, 0), 3, (u64)target);
 	*e &= ~PTE_TABLE;
 	set_half(g, 39, 0);
-	report(fault_fsc(catch_fault(rd, high(39, 0))) == 7, "%s: level 3 without bit 1 is a translation fault", g->name);
+	report(fault_fsc(catch_fault(rd, high(39, 0))) == 7, "%s: level 3 without bit 1 is a translation fault",
+	       g->name);
 	*e |= PTE_TABLE;
 	dsb(ish);
 	isb();

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* All 128 hints: NOPs but for the few that wait, and nothing changes a register. Barriers, SB, CLREX, PRFM beside them. */
+/* All 128 hints: NOPs but for the few that wait, and nothing changes a register. Barriers, SB, CLREX, PRFM beside
+ * them. */
 #include "lib/lib.h"
 
 static u32 code[2] __attribute__((aligned(64)));
@@ -7,8 +8,7 @@ static u32 code[2] __attribute__((aligned(64)));
 static void run_code(u64 x)
 {
 	(void)x;
-	asm volatile("blr %0" ::"r"(code)
-		     : "x30", "memory", "cc");
+	asm volatile("blr %0" ::"r"(code) : "x30", "memory", "cc");
 }
 
 static bool runs(u32 word)

@@ -11,14 +11,14 @@ static bool resume(struct regs *r)
 }
 
 /* LDXR of word, @between, STXR; 0: stored. */
-#define TRY(between)                                                                                      \
-	({                                                                                                \
-		u64 v_, s_;                                                                               \
-		asm volatile("ldxr %0, [%2]\n add %0, %0, #1\n" between "\n stxr %w1, %0, [%2]"           \
-			     : "=&r"(v_), "=&r"(s_)                                                       \
-			     : "r"(&word[0]), "r"(&other_word)                                            \
-			     : "memory", "x9", "x10");                                                    \
-		(u32)s_;                                                                                  \
+#define TRY(between)                                                                            \
+	({                                                                                      \
+		u64 v_, s_;                                                                     \
+		asm volatile("ldxr %0, [%2]\n add %0, %0, #1\n" between "\n stxr %w1, %0, [%2]" \
+			     : "=&r"(v_), "=&r"(s_)                                             \
+			     : "r"(&word[0]), "r"(&other_word)                                  \
+			     : "memory", "x9", "x10");                                          \
+		(u32) s_;                                                                       \
 	})
 
 static unsigned stxr_alone(void)
@@ -53,7 +53,8 @@ void test(void)
 	report(TRY("clrex") == 1, "CLREX clears it");
 	report(TRY("svc #0") == 1, "so do an exception and its return");
 	report(TRY("brk #0") == 1, "BRK too");
-	report(TRY("adr x9, 1f\n msr elr_el1, x9\n mov x9, #0x3c5\n msr spsr_el1, x9\n eret\n 1:") == 1, "ERET alone");
+	report(TRY("adr x9, 1f\n msr elr_el1, x9\n mov x9, #0x3c5\n msr spsr_el1, x9\n eret\n 1:") == 1,
+	       "ERET alone");
 	report(TRY("ldxr x9, [%3]") == 1, "LDXR of another place");
 	report(TRY("stxr w10, xzr, [%3]") == 1, "a STXR before, wherever it went");
 	report(word[0] == 1, "none of these has stored");

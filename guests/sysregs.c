@@ -54,15 +54,21 @@ static void id_space(void)
 
 static void read_only(void)
 {
-	static const struct { const char *name; u32 enc; } rows[] = {
-		{ "MPIDR_EL1", ENC(3, 0, 0, 0, 5) },   { "CTR_EL0", ENC(3, 3, 0, 0, 1) },
-		{ "DCZID_EL0", ENC(3, 3, 0, 0, 7) },   { "CurrentEL", ENC(3, 0, 4, 2, 2) },
-		{ "ISR_EL1", ENC(3, 0, 12, 1, 0) },    { "RVBAR_EL1", ENC(3, 0, 12, 0, 1) },
-		{ "CNTVCT_EL0", ENC(3, 3, 14, 0, 2) }, { "CNTPCT_EL0", ENC(3, 3, 14, 0, 1) },
-		{ "OSLSR_EL1", ENC(2, 0, 1, 1, 4) },   { "CCSIDR_EL1", ENC(3, 1, 0, 0, 0) },
+	static const struct {
+		const char *name;
+		u32 enc;
+	} rows[] = {
+		{ "MPIDR_EL1", ENC(3, 0, 0, 0, 5) },      { "CTR_EL0", ENC(3, 3, 0, 0, 1) },
+		{ "DCZID_EL0", ENC(3, 3, 0, 0, 7) },      { "CurrentEL", ENC(3, 0, 4, 2, 2) },
+		{ "ISR_EL1", ENC(3, 0, 12, 1, 0) },       { "RVBAR_EL1", ENC(3, 0, 12, 0, 1) },
+		{ "CNTVCT_EL0", ENC(3, 3, 14, 0, 2) },    { "CNTPCT_EL0", ENC(3, 3, 14, 0, 1) },
+		{ "OSLSR_EL1", ENC(2, 0, 1, 1, 4) },      { "CCSIDR_EL1", ENC(3, 1, 0, 0, 0) },
 		{ "ICC_IAR1_EL1", ENC(3, 0, 12, 12, 0) },
 	};
-	static const struct { const char *name; u32 enc; } write_only[] = {
+	static const struct {
+		const char *name;
+		u32 enc;
+	} write_only[] = {
 		{ "OSLAR_EL1", ENC(2, 0, 1, 0, 4) },
 		{ "ICC_EOIR1_EL1", ENC(3, 0, 12, 12, 1) },
 		{ "ICC_SGI1R_EL1", ENC(3, 0, 12, 11, 5) },
@@ -87,7 +93,11 @@ static unsigned el0(u32 word)
 static void from_el0(void)
 {
 	/* With every control bit against EL0, then for it. */
-	static const struct { const char *name; u32 word; u8 off, on; } rows[] = {
+	static const struct {
+		const char *name;
+		u32 word;
+		u8 off, on;
+	} rows[] = {
 		{ "MRS SCTLR_EL1", MRS(ENC(3, 0, 1, 0, 0)), 0, 0 },
 		{ "MRS ID_AA64PFR0_EL1", MRS(ENC(3, 0, 0, 4, 0)), 0, 0 },
 		{ "MRS TPIDR_EL0", MRS(ENC(3, 3, 13, 0, 2)), 0x15, 0x15 },
@@ -111,7 +121,7 @@ static void from_el0(void)
 		{ "MRS ICC_IAR1_EL1", MRS(ENC(3, 0, 12, 12, 0)), 0, 0 },
 		{ "MSR SPSel, #1", 0xd50041bf, 0, 0 },
 		{ "MSR PAN, #1", 0xd500419f, 0, 0 },
-		{ "DC CVAU", 0xd50b7b20, 0x18, 0x24 },  /* of address 0: goes on to a fault */
+		{ "DC CVAU", 0xd50b7b20, 0x18, 0x24 }, /* of address 0: goes on to a fault */
 		{ "DC IVAC", 0xd5087620, 0, 0 },
 		{ "IC IALLU", 0xd508751f, 0, 0 },
 		{ "TLBI VMALLE1", 0xd508871f, 0, 0 },
@@ -131,7 +141,8 @@ static void from_el0(void)
 			if (k == 1 && (read_sysreg(id_aa64mmfr2_el1) >> 36 & 0xf)) /* FEAT_IDST */
 				want = 0x18;
 
-			report(got == want, "EL0 %s with controls %s: class %x (%x)", rows[k].name, on ? "on" : "off", want, got);
+			report(got == want, "EL0 %s with controls %s: class %x (%x)", rows[k].name, on ? "on" : "off",
+			       want, got);
 		}
 	}
 	write_sysreg(sctlr_el1, sctlr);
@@ -146,7 +157,8 @@ static unsigned field(u64 r, unsigned shift) { return r >> shift & 0xf; }
 static void consistent(void)
 {
 	u64 pfr0 = read_sysreg(id_aa64pfr0_el1), isar0 = read_sysreg(id_aa64isar0_el1), ctr = read_sysreg(ctr_el0);
-	u64 mmfr0 = read_sysreg(id_aa64mmfr0_el1), dfr0 = read_sysreg(id_aa64dfr0_el1), clidr = read_sysreg(clidr_el1);
+	u64 mmfr0 = read_sysreg(id_aa64mmfr0_el1), dfr0 = read_sysreg(id_aa64dfr0_el1),
+	    clidr = read_sysreg(clidr_el1);
 	unsigned types = 0, ccsidr_bad = 0;
 
 	report(field(pfr0, 16) == field(pfr0, 20), "FP and AdvSIMD are the same");
@@ -156,7 +168,8 @@ static void consistent(void)
 	report(field(isar0, 12) != 2 || field(isar0, 8), "SHA512 only with SHA1 and SHA256");
 	report(!field(isar0, 32) || field(isar0, 12) == 2, "SHA3 only with SHA512");
 	report(field(mmfr0, 0) <= 6, "PARange is a known value");
-	report(field(mmfr0, 28) == 0 || field(mmfr0, 28) == 1 || field(mmfr0, 20) || field(mmfr0, 24) != 0xf, "a granule exists");
+	report(field(mmfr0, 28) == 0 || field(mmfr0, 28) == 1 || field(mmfr0, 20) || field(mmfr0, 24) != 0xf,
+	       "a granule exists");
 	report(field(dfr0, 0) >= 6, "debug architecture Armv8");
 	report(ctr >> 31 & 1, "CTR_EL0 bit 31 is RES1");
 	report((ctr & 0xf) && (ctr >> 16 & 0xf), "CTR_EL0 names line sizes");
@@ -177,7 +190,8 @@ static void consistent(void)
 	report(types && (clidr >> 24 & 7) <= types, "CLIDR_EL1: LoC is a level that exists");
 	report(!ccsidr_bad, "every cache of CLIDR_EL1 has a geometry in CCSIDR_EL1");
 	report(!(ctr >> 28 & 1) || !(clidr >> 21 & 7), "IDC=1 with LoUIS=0");
-	report((read_sysreg(mpidr_el1) >> 31 & 1) && !(read_sysreg(mpidr_el1) >> 30 & 1), "MPIDR_EL1: RES1, not a uniprocessor");
+	report((read_sysreg(mpidr_el1) >> 31 & 1) && !(read_sysreg(mpidr_el1) >> 30 & 1),
+	       "MPIDR_EL1: RES1, not a uniprocessor");
 }
 
 static void res0(void)
