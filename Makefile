@@ -10,19 +10,22 @@
 # linked as objects, never as an archive (include/vmm/registry.h says why).
 
 MODE ?= release
+MODES := release debug asan ubsan tsan fuzz
+ifeq ($(filter $(MODE),$(MODES)),)
+$(error MODE=$(MODE): there are $(MODES))
+endif
 HOST_ARCH := $(shell uname -m | sed 's/aarch64/arm64/')
 ARCH ?= $(HOST_ARCH)
 
 ifeq ($(ARCH),$(HOST_ARCH))
 OUT := out/$(MODE)
 CC := $(if $(filter default,$(origin CC)),gcc,$(CC))
-PKG_CONFIG ?= pkg-config
 else
 OUT := out/$(ARCH)-$(MODE)
 CROSS := aarch64-linux-gnu-
 CC := $(CROSS)gcc
-SYSROOT := out/sysroot-$(ARCH)
-PKG_CONFIG := PKG_CONFIG_SYSROOT_DIR=$(CURDIR)/$(SYSROOT) PKG_CONFIG_LIBDIR=$(CURDIR)/$(SYSROOT)/usr/lib/aarch64-linux-gnu/pkgconfig pkg-config
+# Where tests/setup sysroot puts it.
+SYSROOT := $(or $(VMM_CACHE),$(HOME)/.cache/vmm)/sysroot-$(ARCH)
 CFLAGS_ARCH := -isystem $(SYSROOT)/usr/include -isystem $(SYSROOT)/usr/include/aarch64-linux-gnu
 LDFLAGS_ARCH := -L$(SYSROOT)/usr/lib/aarch64-linux-gnu -Wl,-rpath-link,$(SYSROOT)/usr/lib/aarch64-linux-gnu
 endif
@@ -61,13 +64,31 @@ OBJS := $(SRCS:%.c=$(OUT)/%.o)
 TABLES := $(OUT)/gen/a64-tables.h
 
 .PHONY: all check bench clean lint
+.DELETE_ON_ERROR:
 all: $(OUT)/vmm
 
-$(OUT)/vmm: $(OBJS)
-	$(call say,LD)
-	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+# What the last build was made with: other flags, another compiler or another
+# list of files make again what depends on them.
+FLAGS := $(strip $(CC) $(CFLAGS_ALL))
+LINK := $(strip $(CC) $(LDFLAGS_ALL) $(OBJS) $(LIBS))
+ifneq ($(strip $(file <$(OUT)/flags)),$(FLAGS))
+.PHONY: $(OUT)/flags
+endif
+ifneq ($(strip $(file <$(OUT)/link)),$(LINK))
+.PHONY: $(OUT)/link
+endif
+$(OUT)/flags:
+	@mkdir -p $(@D)
+	@echo '$(FLAGS)' > $@
+$(OUT)/link:
+	@mkdir -p $(@D)
+	@echo '$(LINK)' > $@
 
-$(OUT)/%.o: %.c | $(TABLES)
+$(OUT)/vmm: $(OBJS) $(OUT)/link
+	$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(OBJS) $(LIBS)
+
+$(OUT)/%.o: %.c $(OUT)/flags | $(TABLES)
 	@mkdir -p $(@D)
 	$(call say,CC)
 	$(Q)$(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
