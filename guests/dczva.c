@@ -33,7 +33,8 @@ void test(void)
 	page = page_alloc();
 	mmu_map(VA, (u64)page, PTE_NORMAL);
 	report(zeroes_block(page, 0) && zeroes_block(page, size), "at its start");
-	report(zeroes_block(page, 1) && zeroes_block(page, 4095) && zeroes_block(page, 2 * size - 1), "from anywhere within");
+	report(zeroes_block(page, 1) && zeroes_block(page, 4095) && zeroes_block(page, 2 * size - 1),
+	       "from anywhere within");
 	mmu_map(VA, (u64)page, PTE_NORMAL | PTE_RO);
 	mmu_flush(VA);
 	f = catch_fault(zva, VA + 7);

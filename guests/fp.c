@@ -2,11 +2,8 @@
 /* FP and Advanced SIMD as a unit that can be switched: every kind of use traps or none does; registers survive. */
 #include "lib/lib.h"
 
-#define USE(name, text)                       \
-	static void name(u64 a)               \
-	{                                     \
-		asm volatile(".arch armv8.5-a\n" text ::"r"(a) : "memory", "x9"); \
-	}
+#define USE(name, text) \
+	static void name(u64 a) { asm volatile(".arch armv8.5-a\n" text ::"r"(a) : "memory", "x9"); }
 static u64 buffer[8] __attribute__((aligned(16)));
 USE(scalar, "fadd d0, d1, d2")
 USE(vector, "add v0.4s, v1.4s, v2.4s")
@@ -19,9 +16,13 @@ USE(compare, "fcmp d0, d1")
 USE(read_fpcr, "mrs x9, fpcr")
 USE(write_fpsr, "msr fpsr, xzr")
 USE(aes, ".inst 0x4e284820")
-static const struct { const char *name; void (*fn)(u64); } uses[] = {
-	{ "FADD", scalar }, { "vector ADD", vector }, { "LDR Q", load }, { "STP D", pair }, { "LD1", structure }, { "FMOV", move },
-	{ "SCVTF", convert }, { "FCMP", compare }, { "MRS FPCR", read_fpcr }, { "MSR FPSR", write_fpsr }, { "AESE", aes },
+static const struct {
+	const char *name;
+	void (*fn)(u64);
+} uses[] = {
+	{ "FADD", scalar },        { "vector ADD", vector },   { "LDR Q", load },    { "STP D", pair },
+	{ "LD1", structure },      { "FMOV", move },           { "SCVTF", convert }, { "FCMP", compare },
+	{ "MRS FPCR", read_fpcr }, { "MSR FPSR", write_fpsr }, { "AESE", aes },
 };
 
 static void fpen(u64 v)
@@ -73,7 +74,8 @@ void test(void)
 		el0_call(code, 0, 0);
 		f = el0_fault();
 		bad += f.taken != traps_el0[v] || (f.taken && fault_ec(f) != 7);
-		report(!bad, "CPACR_EL1.FPEN=%u: %s", v, traps_el0[v] ? traps_el1[v] ? "everything traps" : "EL0 traps" : "nothing traps");
+		report(!bad, "CPACR_EL1.FPEN=%u: %s", v,
+		       traps_el0[v] ? traps_el1[v] ? "everything traps" : "EL0 traps" : "nothing traps");
 	}
 
 	/* As a kernel does it: off, the first use turns it on; what was decoded before must know. */

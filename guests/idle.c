@@ -80,7 +80,8 @@ void test(void)
 	} while (i != BOARD_VTIMER_PPI && n < 1000);
 	write_sysreg(cntv_ctl_el0, 0);
 	isb();
-	report(i == BOARD_VTIMER_PPI && now() - start >= freq / 1000 * 20, "WFI with interrupts masked: the timer ends it, not before time");
+	report(i == BOARD_VTIMER_PPI && now() - start >= freq / 1000 * 20,
+	       "WFI with interrupts masked: the timer ends it, not before time");
 	report(n < 100, "it slept (%u times)", n);
 	timer_in_ms(0);
 	start = now();

@@ -3,10 +3,16 @@
 #include "lib/lib.h"
 
 enum { MAX = 256 };
-static struct { volatile u64 mpidr, typer, sgis; } cpus[MAX];
+static struct {
+	volatile u64 mpidr, typer, sgis;
+} cpus[MAX];
 static u8 stacks[MAX][2048] __attribute__((aligned(16)));
 static volatile u64 alive, go;
-static struct { u64 stack; void (*fn)(u64); u64 arg, mair, tcr, ttbr, sctlr, done; } starts[MAX];
+static struct {
+	u64 stack;
+	void (*fn)(u64);
+	u64 arg, mair, tcr, ttbr, sctlr, done;
+} starts[MAX];
 extern char secondary_start[];
 
 /* GICR_TYPER of the frame whose affinity is ours: the regions of the device tree, one after the other. */
@@ -15,8 +21,8 @@ static u64 redist_of(u64 mpidr)
 	u64 want = (mpidr & 0xffffff) | (mpidr >> 32 & 0xff) << 24;
 
 	for (unsigned n = 0; n < MAX; n++) {
-		u64 a = n < BOARD_GICR_COUNT ? BOARD_GICR_BASE + n * BOARD_GICR_STRIDE :
-					      BOARD_GICR2_BASE + (n - BOARD_GICR_COUNT) * BOARD_GICR_STRIDE;
+		u64 a = n < BOARD_GICR_COUNT ? BOARD_GICR_BASE + n * BOARD_GICR_STRIDE
+					     : BOARD_GICR2_BASE + (n - BOARD_GICR_COUNT) * BOARD_GICR_STRIDE;
 		u64 typer = read64(a + 8);
 
 		if (typer >> 32 == want)
@@ -82,7 +88,8 @@ void test(void)
 		starts[k].ttbr = read_sysreg(ttbr0_el1);
 		starts[k].sctlr = read_sysreg(sctlr_el1);
 		/* Read with the MMU off. */
-		asm volatile("dc civac, %0\n dc civac, %1\n dsb sy" ::"r"(&starts[k]), "r"(&starts[k].done) : "memory");
+		asm volatile("dc civac, %0\n dc civac, %1\n dsb sy" ::"r"(&starts[k]), "r"(&starts[k].done)
+			     : "memory");
 		bad += hvc(PSCI_CPU_ON, cpu_mpidr(k), (u64)secondary_start, (u64)&starts[k]) != 0;
 	}
 	report(!bad, "CPU_ON succeeds for all others");
@@ -110,7 +117,8 @@ void test(void)
 		asm volatile("yield");
 	report(go == count - 1, "an SGI reaches each (%lu)", go);
 	for (unsigned k = 1; k < count; k++)
-		while (hvc(PSCI_AFFINITY_INFO, cpu_mpidr(k), 0, 0) != 1 && read_sysreg(cntvct_el0) - start < 60 * freq)
+		while (hvc(PSCI_AFFINITY_INFO, cpu_mpidr(k), 0, 0) != 1 &&
+		       read_sysreg(cntvct_el0) - start < 60 * freq)
 			asm volatile("yield");
 	report(hvc(PSCI_AFFINITY_INFO, cpu_mpidr(count - 1), 0, 0) == 1, "and all go off again");
 }

@@ -40,11 +40,30 @@ static unsigned pair(void)
 	return (u32)s;
 }
 
+static void stxr_to(u64 va) { asm volatile("mov x9, %0\n stxr w10, xzr, [x9]" ::"r"(va) : "x9", "x10", "memory"); }
+static void ldxr_of(u64 va) { asm volatile("mov x9, %0\n ldxr x10, [x9]" ::"r"(va) : "x9", "x10", "memory"); }
+static void ldadd_to(u64 va) { asm volatile("mov x9, %0\n ldadd x10, x10, [x9]" ::"r"(va) : "x9", "x10", "memory"); }
+
+/* Whether the fault says write; 2: no fault. */
+static unsigned wnr(void (*fn)(u64), u64 va)
+{
+	struct fault f = catch_fault(fn, va);
+
+	return f.taken && fault_ec(f) == 0x25 ? f.esr >> 6 & 1 : 2;
+}
+
 void test(void)
 {
 	unsigned tries = 0;
 
 	mmu_on();
+	report(wnr(ldxr_of, 0x7000000000) == 0, "LDXR of nothing: a read");
+	report(wnr(stxr_to, 0x7000000000) == 1, "STXR to nothing: a write");
+	report(wnr(ldadd_to, 0x7000000000) == 0, "LDADD to nothing: a read would fault too");
+	report(wnr(stxr_to, (u64)word + 1) == 1, "STXR misaligned: a write");
+	mmu_map(0x7100000000, (u64)page_alloc(), PTE_NORMAL | PTE_RO);
+	report(wnr(ldadd_to, 0x7100000000) == 1 && wnr(stxr_to, 0x7100000000) == 1,
+	       "LDADD, STXR to a read-only page: a write");
 	sync_handler = resume;
 	while (TRY("") && ++tries < 1000)
 		;

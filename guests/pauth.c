@@ -7,15 +7,15 @@
 #define EN_DA (1ul << 27)
 #define EN_DB (1ul << 13)
 
-#define OP2(name, insn)                                                                        \
-	static u64 name(u64 p, u64 m)                                                          \
-	{                                                                                      \
-		asm volatile(".arch armv8.3-a\n" insn " %0, %1" : "+r"(p) : "r"(m));           \
-		return p;                                                                      \
+#define OP2(name, insn)                                                              \
+	static u64 name(u64 p, u64 m)                                                \
+	{                                                                            \
+		asm volatile(".arch armv8.3-a\n" insn " %0, %1" : "+r"(p) : "r"(m)); \
+		return p;                                                            \
 	}
-OP2(pacia, "pacia") OP2(pacib, "pacib") OP2(pacda, "pacda") OP2(pacdb, "pacdb")
-OP2(autia, "autia") OP2(autib, "autib") OP2(autda, "autda") OP2(autdb, "autdb")
-static u64 xpaci(u64 p)
+OP2(pacia, "pacia")
+OP2(pacib, "pacib") OP2(pacda, "pacda") OP2(pacdb, "pacdb") OP2(autia, "autia") OP2(autib, "autib")
+	OP2(autda, "autda") OP2(autdb, "autdb") static u64 xpaci(u64 p)
 {
 	asm volatile(".arch armv8.3-a\n xpaci %0" : "+r"(p));
 	return p;
@@ -35,16 +35,25 @@ static u64 pacga(u64 a, u64 b)
 
 static void undefined(u64 a) { pacia(a, 0); }
 static void deref(u64 a) { (void)*(volatile u64 *)autda(a, 99); }
-static void braa(u64 a) { asm volatile(".arch armv8.3-a\n mov x9, x30\n blraa %0, %1\n mov x30, x9" ::"r"(a), "r"(5ul) : "x9"); }
+static void braa(u64 a)
+{
+	asm volatile(".arch armv8.3-a\n mov x9, x30\n blraa %0, %1\n mov x30, x9" ::"r"(a), "r"(5ul) : "x9");
+}
 static void leaf(void) {}
 
 static u64 data = 42;
 
 void test(void)
 {
-	static const struct { const char *name; u64 (*pac)(u64, u64), (*aut)(u64, u64), (*xpac)(u64); u64 enable; } keys[] = {
-		{ "IA", pacia, autia, xpaci, EN_IA }, { "IB", pacib, autib, xpaci, EN_IB },
-		{ "DA", pacda, autda, xpacd, EN_DA }, { "DB", pacdb, autdb, xpacd, EN_DB },
+	static const struct {
+		const char *name;
+		u64 (*pac)(u64, u64), (*aut)(u64, u64), (*xpac)(u64);
+		u64 enable;
+	} keys[] = {
+		{ "IA", pacia, autia, xpaci, EN_IA },
+		{ "IB", pacib, autib, xpaci, EN_IB },
+		{ "DA", pacda, autda, xpacd, EN_DA },
+		{ "DB", pacdb, autdb, xpacd, EN_DB },
 	};
 	u64 isar1 = read_sysreg(id_aa64isar1_el1), all = EN_IA | EN_IB | EN_DA | EN_DB, p = (u64)&data, signed_p[4];
 	struct fault f;
@@ -73,15 +82,16 @@ void test(void)
 
 		write_sysreg(sctlr_el1, read_sysreg(sctlr_el1) & ~all);
 		isb();
-		report(keys[k].pac(p, 7) == p && keys[k].aut(p | 1ul << 50, 7) == (p | 1ul << 50), "key %s off: PAC and AUT change nothing",
-		       keys[k].name);
+		report(keys[k].pac(p, 7) == p && keys[k].aut(p | 1ul << 50, 7) == (p | 1ul << 50),
+		       "key %s off: PAC and AUT change nothing", keys[k].name);
 		write_sysreg(sctlr_el1, read_sysreg(sctlr_el1) | keys[k].enable);
 		isb();
 		for (u64 m = 0; m < 64; m++) {
 			u64 s = keys[k].pac(p, m);
 
 			differ += s != p;
-			bad += keys[k].aut(s, m) != p || keys[k].xpac(s) != p || (s & 0x7fffffffff) != (p & 0x7fffffffff);
+			bad += keys[k].aut(s, m) != p || keys[k].xpac(s) != p ||
+			       (s & 0x7fffffffff) != (p & 0x7fffffffff);
 			bad += keys[k].aut(s ^ 1ul << 45, m) == p;
 		}
 		report(!bad, "key %s: AUT and XPAC undo PAC, a changed PAC does not pass", keys[k].name);
@@ -92,12 +102,14 @@ void test(void)
 	isb();
 	report(signed_p[0] != signed_p[1] || signed_p[2] != signed_p[3], "keys differ");
 	f = catch_fault(deref, pacda(p, 98));
-	report(f.taken && (fault_ec(f) == 0x25 || fault_ec(f) == 0x1c), "a wrong modifier: the pointer cannot be used (%x)", fault_ec(f));
+	report(f.taken && (fault_ec(f) == 0x25 || fault_ec(f) == 0x1c),
+	       "a wrong modifier: the pointer cannot be used (%x)", fault_ec(f));
 	report(!catch_fault(deref, pacda(p, 99)).taken, "the right one: it can");
 	report(!catch_fault(braa, pacia((u64)leaf, 5)).taken, "BLRAA with the right one");
 	f = catch_fault(braa, pacia((u64)leaf, 6));
 	report(f.taken && (fault_ec(f) == 0x21 || fault_ec(f) == 0x1c), "with a wrong one");
-	report(!(pacga(1, 2) & 0xffffffff) && pacga(1, 2) == pacga(1, 2) && pacga(1, 2) != pacga(1, 3) && pacga(1, 2) != pacga(2, 2),
+	report(!(pacga(1, 2) & 0xffffffff) && pacga(1, 2) == pacga(1, 2) && pacga(1, 2) != pacga(1, 3) &&
+		       pacga(1, 2) != pacga(2, 2),
 	       "PACGA: upper half only, of both operands");
 	p = pacga(1, 2);
 	write_sysreg(S3_0_C2_C3_0, 0x10001);

@@ -109,6 +109,30 @@ static void a_kick_waits_for_the_run(void **state)
 	machine_free(&m);
 }
 
+/* A guest asks for the version of the entropy service, with its feature bit cleared and set. */
+static void E9_a_guest_does_not_see_a_call_whose_bit_is_cleared(void **state)
+{
+	static const uint32_t code[] = {
+		0x52800a00, 0x72b08000, /* mov w0, #TRNG_VERSION */
+		0xd4000002, 0xaa0003f4, /* hvc #0; mov x20, x0 */
+		SYSTEM_OFF,
+	};
+
+	(void)state;
+	for (uint64_t on = 0; on < 2; on++) {
+		struct machine m = machine_new(1);
+
+		assert_int_equal(cpu_reg_set(m.soc, NULL, REG_ID_BMAP(0), &on), 0);
+		machine_code(&m, RAM_BASE, code, ARRAY_SIZE(code));
+		assert_int_equal(machine_run(&m, RAM_BASE).reason, HV_EXIT_SHUTDOWN);
+		if (on)
+			assert_int_equal(m.cpu->x[20], 0x10000);
+		else
+			assert_int_equal((int64_t)m.cpu->x[20], -1);
+		machine_free(&m);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -116,6 +140,7 @@ int main(void)
 		cmocka_unit_test(an_interrupt_comes_right_after_it_is_unmasked),
 		cmocka_unit_test(wfi_goes_on_for_an_interrupt_that_is_masked),
 		cmocka_unit_test(a_kick_waits_for_the_run),
+		cmocka_unit_test(E9_a_guest_does_not_see_a_call_whose_bit_is_cleared),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
