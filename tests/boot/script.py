@@ -17,6 +17,7 @@ A file NAME.boot has settings, a line "---", then steps:
   expect REGEX            wait for it in what comes after the last match
   send   TEXT             type a line
   run    COMMAND          type it, wait until it ends, its status must be 0
+  lasts  A B COMMAND      run it; by the clock of this machine it takes A to B seconds
   end                     wait for vmm to end by itself
 """
 import fnmatch
@@ -72,6 +73,14 @@ class Console:
         if m[1] != "0":
             self.fail(f"status {m[1]} of: {command}")
 
+    def lasts(self, text):
+        least, most, command = text.split(" ", 2)
+        start = time.monotonic()
+        self.run(command)
+        took = time.monotonic() - start
+        if not float(least) <= took <= float(most):
+            self.fail(f"{took:.2f} s, not {least} to {most}: {command}")
+
     def end(self):
         while self.read():
             pass
@@ -104,7 +113,7 @@ class Boot:
         c = Console(argv, start + float(s.get("timeout", ["180"])[0]) * r.slower, s.get("refuse", []), Fail)
         try:
             for verb, text in self.steps:
-                {"expect": c.expect, "send": c.send, "run": c.run, "end": lambda _: c.end()}[verb](text)
+                {"expect": c.expect, "send": c.send, "run": c.run, "lasts": c.lasts, "end": lambda _: c.end()}[verb](text)
             status = c.end()
             if status != int(s.get("status", ["0"])[0]):
                 c.fail(f"exit status {status}")
@@ -124,7 +133,7 @@ def parse(path):
         key, _, rest = line.partition(" ")
         rest = rest.strip()
         if body:
-            if key not in ("expect", "send", "run", "end"):
+            if key not in ("expect", "send", "run", "lasts", "end"):
                 raise ValueError(f"{path}:{number}: unknown step {key!r}")
             steps.append((key, rest))
         elif key == "refuse":
