@@ -7,28 +7,7 @@
 #include <vmm/err.h>
 #include <vmm/log.h>
 
-REGISTRY(chardev, const struct chardev_type);
-
-const struct chardev_type *chardev_type_at(unsigned i)
-{
-	FOR_EACH_REGISTERED (chardev, const struct chardev_type, t) {
-		unsigned smaller = 0;
-
-		FOR_EACH_REGISTERED (chardev, const struct chardev_type, u)
-			smaller += strcmp((*u)->name, (*t)->name) < 0;
-		if (smaller == i)
-			return *t;
-	}
-	return NULL;
-}
-
-static const struct chardev_type *chardev_find(const char *spec, size_t len)
-{
-	FOR_EACH_REGISTERED (chardev, const struct chardev_type, t)
-		if (strlen((*t)->name) == len && !memcmp((*t)->name, spec, len))
-			return *t;
-	return NULL;
-}
+REGISTRY_BY_NAME(chardev, const struct chardev_type, chardev_type_at, chardev_type_find);
 
 static int chardev_unknown(const char *spec)
 {
@@ -48,12 +27,15 @@ int chardev_open(const char *spec, struct loop *l, const struct chardev_user *us
 		 struct chardev **chardev)
 {
 	size_t len = strcspn(spec, ":");
-	const struct chardev_type *t = chardev_find(spec, len);
 	const char *arg = spec[len] ? spec + len + 1 : NULL;
+	const struct chardev_type *t;
 	struct chardev *c;
+	char name[32]; /* too long is unknown as well */
 	int err;
 
 	*chardev = NULL;
+	snprintf(name, sizeof(name), "%.*s", (int)len, spec);
+	t = chardev_type_find(name);
 	if (!t)
 		return chardev_unknown(spec);
 	if (t->arg && (!arg || !*arg))

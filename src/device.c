@@ -11,29 +11,7 @@
 #include <vmm/irq.h>
 #include <vmm/log.h>
 
-REGISTRY(device, const struct device_type);
-
-/* The link order must not show: the @i-th by name, found by counting smaller ones. */
-const struct device_type *device_type_at(unsigned i)
-{
-	FOR_EACH_REGISTERED (device, const struct device_type, t) {
-		unsigned smaller = 0;
-
-		FOR_EACH_REGISTERED (device, const struct device_type, u)
-			smaller += strcmp((*u)->name, (*t)->name) < 0;
-		if (smaller == i)
-			return *t;
-	}
-	return NULL;
-}
-
-const struct device_type *device_type_find(const char *name)
-{
-	FOR_EACH_REGISTERED (device, const struct device_type, t)
-		if (!strcmp((*t)->name, name))
-			return *t;
-	return NULL;
-}
+REGISTRY_BY_NAME(device, const struct device_type, device_type_at, device_type_find);
 
 void device_irq(struct device *d, bool level)
 {

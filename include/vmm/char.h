@@ -53,6 +53,7 @@ struct chardev {
 #define CHARDEV(name, object) REGISTER(chardev, const struct chardev_type, name, object)
 
 const struct chardev_type *chardev_type_at(unsigned i);         /* NULL past the last; sorted by name */
+const struct chardev_type *chardev_type_find(const char *name);
 
 /* @spec is "name" or "name:arg". On failure *c is NULL and a message was printed. */
 int chardev_open(const char *spec, struct loop *l, const struct chardev_user *user, void *opaque,
