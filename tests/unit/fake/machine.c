@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include <string.h>
+#include <spec/board.h>
 #include <vmm/bus.h>
 #include <vmm/err.h>
 #include <vmm/loop.h>
@@ -7,27 +7,60 @@
 
 #include "machine.h"
 
+/* cpu_run() would lend one; nobody looks into those of cpus that are not run. */
+static struct hv_exit lent[BOARD_VCPU_MAX];
+
+struct soc *fake_soc(unsigned cpus)
+{
+	const struct soc_config cfg = { .vcpu_count = cpus, .ipa_bits = 40, .spi_count = 64 };
+	const struct hv_env env = { .mem = mem_new(), .bus = bus_new(), .loop = loop_new() };
+	struct soc *s;
+
+	CHECK(env.mem && env.bus && env.loop && !mem_add_ram(env.mem, "ram", gpa(RAM_BASE), RAM_BYTES));
+	CHECK(!soc_create(&cfg, &env, &s));
+	for (unsigned id = 0; id < cpus; id++)
+		s->cpus[id]->exit = &lent[id];
+	return s;
+}
+
+void fake_soc_free(struct soc *s)
+{
+	struct hv_env env = s->env;
+
+	soc_destroy(s);
+	bus_free(env.bus);
+	loop_free(env.loop);
+	mem_free(env.mem);
+}
+
+uint64_t soc_mmio_read(struct soc *s, uint64_t addr, unsigned size)
+{
+	uint64_t v = 0;
+
+	assert_int_equal(bus_access(s->env.bus, gpa(addr), size, &v, false), BUS_OK);
+	return size == 8 ? v : v & ((UINT64_C(1) << 8 * size) - 1);
+}
+
+void soc_mmio_write(struct soc *s, uint64_t addr, unsigned size, uint64_t value)
+{
+	assert_int_equal(bus_access(s->env.bus, gpa(addr), size, &value, true), BUS_OK);
+}
+
 struct machine machine_new(unsigned vcpu_count)
 {
-	struct machine m = { .mem = mem_new(), .bus = bus_new(), .loop = loop_new() };
-	struct soc_config cfg = { .vcpu_count = vcpu_count, .ipa_bits = 40, .spi_count = 64 };
-	struct hv_env env;
+	struct soc *s = fake_soc(vcpu_count);
 
-	CHECK(m.mem && m.bus && m.loop && mem_add_ram(m.mem, "ram", gpa(RAM_BASE), RAM_BYTES) == 0);
-	env = (struct hv_env){ .mem = m.mem, .bus = m.bus, .loop = m.loop };
-	CHECK(soc_create(&cfg, &env, &m.soc) == 0);
-	m.cpu = soc_cpu(m.soc, 0);
-	m.ram = mem_ptr(m.mem, gpa(RAM_BASE), RAM_BYTES);
-	return m;
+	return (struct machine){
+		.mem = s->env.mem,
+		.bus = s->env.bus,
+		.loop = s->env.loop,
+		.soc = s,
+		.cpu = soc_cpu(s, 0),
+		.ram = mem_ptr(s->env.mem, gpa(RAM_BASE), RAM_BYTES),
+	};
 }
 
-void machine_free(struct machine *m)
-{
-	soc_destroy(m->soc);
-	loop_free(m->loop);
-	bus_free(m->bus);
-	mem_free(m->mem);
-}
+void machine_free(struct machine *m) { fake_soc_free(m->soc); }
 
 uint64_t *machine_u64(struct machine *m, uint64_t pa) { return mem_ptr(m->mem, gpa(pa), 8); }
 
@@ -43,4 +76,15 @@ struct hv_exit machine_run(struct machine *m, uint64_t pc)
 	m->cpu->pc = pc;
 	CHECK(cpu_run(m->cpu, &exit) == 0);
 	return exit;
+}
+
+int machine_step(struct cpu *c, uint32_t word)
+{
+	struct insn i;
+
+	a64_decode(word, c->soc->features, false, &i);
+	c->pc = RAM_BASE;
+	c->sys[SYS_ESR_EL1] = 0;
+	i.exec(c, &i);
+	return c->sys[SYS_ESR_EL1] ? (int)(c->sys[SYS_ESR_EL1] >> 26) : STEP_OK;
 }

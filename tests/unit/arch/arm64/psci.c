@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <vmm/hv.h>
 
-#include "soc.h"
+#include "machine.h"
 
 #define PC 0x40080000
 

@@ -3,7 +3,7 @@
 #include <spec/smccc.h>
 #include <stdlib.h>
 
-#include "soc.h"
+#include "machine.h"
 
 static int64_t call(struct cpu *c, uint64_t id, uint64_t arg)
 {

@@ -6,7 +6,7 @@
 #include <time.h>
 #include <vmm/loop.h>
 
-#include "soc.h"
+#include "machine.h"
 
 #define MS (TIMER_FREQUENCY_HZ / 1000)
 

@@ -16,35 +16,37 @@
 
 #include "fake-hv.h"
 
+/* Restores into a VM made for it, which must end with @err and a message that has @what in it. */
+static void assert_refused(const struct hv_ops *ops, struct hv_env *env, const struct hv_saved *s, int err,
+			   const char *what)
+{
+	struct hv_vm *vm = target(ops, env, s);
+	struct said said;
+	int got;
+
+	said_begin(&said);
+	got = hv_restore(vm, s);
+	assert_says(&said, what);
+	assert_int_equal(got, err);
+	hv_destroy(vm);
+}
+
 static void F1_an_unknown_register_or_bit_is_refused_by_name(void **state)
 {
 	struct hv_env env = new_env();
 	const struct hv_ops *ops = backend(1);
 	struct hv_saved s;
-	struct hv_vm *vm;
-	struct said said;
-	int err;
 
 	(void)state;
 	fake.extra_bitmap_bits = 0x40;
 	save_some(ops, &env, &s);
 	/* An older build: without the new bit ... */
 	fake.extra_bitmap_bits = 0;
-	vm = target(ops, &env, &s);
-	said_begin(&said);
-	err = hv_restore(vm, &s);
-	assert_says(&said, "0x6030000000160000");
-	assert_int_equal(err, -EINVAL);
-	hv_destroy(vm);
+	assert_refused(ops, &env, &s, -EINVAL, "0x6030000000160000");
 	/* ... or without a register. */
 	fake.extra_bitmap_bits = 0x40;
 	fake.no_dummy = true;
-	vm = target(ops, &env, &s);
-	said_begin(&said);
-	err = hv_restore(vm, &s);
-	assert_says(&said, "0x60300000001f7777");
-	assert_int_equal(err, -ENOENT);
-	hv_destroy(vm);
+	assert_refused(ops, &env, &s, -ENOENT, "0x60300000001f7777");
 	hv_saved_free(&s);
 	free_env(&env);
 }
@@ -120,10 +122,7 @@ static void F2_a_feature_that_cannot_be_turned_off_is_refused(void **state)
 	struct hv_env env = new_env();
 	const struct hv_ops *ops = backend(1);
 	struct hv_saved s;
-	struct hv_vm *vm;
-	struct said said;
 	unsigned kept = 0;
-	int err;
 
 	(void)state;
 	save_some(ops, &env, &s);
@@ -132,12 +131,7 @@ static void F2_a_feature_that_cannot_be_turned_off_is_refused(void **state)
 		if (s.regs[i].id != FAKE_VERSION)
 			s.regs[kept++] = s.regs[i];
 	s.count = kept;
-	vm = target(ops, &env, &s);
-	said_begin(&said);
-	err = hv_restore(vm, &s);
-	assert_says(&said, "PSCI_VERSION");
-	assert_int_equal(err, -EINVAL);
-	hv_destroy(vm);
+	assert_refused(ops, &env, &s, -EINVAL, "PSCI_VERSION");
 	hv_saved_free(&s);
 	free_env(&env);
 }
@@ -172,22 +166,14 @@ static void F3_what_a_reader_must_have_is_said_by_name(void **state)
 		const struct hv_ops *ops = backend(i);
 		struct hv_env env = new_env();
 		struct hv_saved s;
-		struct hv_vm *vm;
-		struct said said;
-		int err;
 
 		save_some(ops, &env, &s);
 		assert_string_equal(s.needs, "reg-list saved-needs");
 		/* A name from the future. */
 		strcat(s.needs, " time-travel");
-		vm = target(ops, &env, &s);
-		said_begin(&said);
-		err = hv_restore(vm, &s);
-		assert_says(&said, "time-travel");
-		assert_int_equal(err, -ENOTSUP);
+		assert_refused(ops, &env, &s, -ENOTSUP, "time-travel");
 		/* The longest list there can be fits. */
 		assert_true(sizeof(s.needs) > 12 * 24);
-		hv_destroy(vm);
 		hv_saved_free(&s);
 		free_env(&env);
 	}
@@ -377,20 +363,12 @@ static void I9_state_of_another_hypervisor_is_refused(void **state)
 {
 	struct hv_env env = new_env();
 	struct hv_saved s;
-	struct hv_vm *vm;
-	struct said said;
-	int err;
 
 	(void)state;
 	save_some(backend(0), &env, &s);
 	free_env(&env);
 	env = new_env();
-	vm = target(&fake_ops, &env, &s);
-	said_begin(&said);
-	err = hv_restore(vm, &s);
-	assert_says(&said, "soft");
-	assert_int_equal(err, -ENOTSUP);
-	hv_destroy(vm);
+	assert_refused(&fake_ops, &env, &s, -ENOTSUP, "soft");
 	hv_saved_free(&s);
 	free_env(&env);
 }

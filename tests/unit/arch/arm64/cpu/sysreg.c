@@ -14,30 +14,16 @@
 #define MRS(enc) (0xd5300000u | ((uint32_t)(enc)&0x7fff) << 5 | 9) /* x9 */
 #define MSR(enc) (0xd5100000u | ((uint32_t)(enc)&0x7fff) << 5 | 9)
 
-enum { OK = -1 };
-
-/* Executes one word; the exception class, or OK. */
-static int step(struct cpu *c, uint32_t word)
-{
-	struct insn i;
-
-	a64_decode(word, c->soc->features, false, &i);
-	c->pc = 0x40000000;
-	c->sys[SYS_ESR_EL1] = 0;
-	i.exec(c, &i);
-	return c->sys[SYS_ESR_EL1] ? (int)(c->sys[SYS_ESR_EL1] >> 26) : OK;
-}
-
 static int step_el0(struct cpu *c, uint32_t word)
 {
 	cpu_set_pstate(c, 0);
-	return step(c, word);
+	return machine_step(c, word);
 }
 
 static int step_el1(struct cpu *c, uint32_t word)
 {
 	cpu_set_pstate(c, 5);
-	return step(c, word);
+	return machine_step(c, word);
 }
 
 static void el1_registers_are_undefined_at_el0(void **state)
@@ -58,7 +44,7 @@ static void el1_registers_are_undefined_at_el0(void **state)
 		if (!(row->access & REG_R1))
 			assert_int_equal(step_el1(m.cpu, MRS(row->enc)), 0);
 		else
-			assert_int_equal(step_el1(m.cpu, MRS(row->enc)), OK);
+			assert_int_equal(step_el1(m.cpu, MRS(row->enc)), STEP_OK);
 		if (!(row->access & REG_W1))
 			assert_int_equal(step_el1(m.cpu, MSR(row->enc)), 0);
 	}
@@ -89,7 +75,7 @@ static void control_bits_let_el0_in(void **state)
 				 (rows[k].enc >> 14) << 20 | (rows[k].enc & 7) << 17 | (rows[k].enc >> 11 & 7) << 14 |
 					 (rows[k].enc >> 7 & 15) << 10 | 9 << 5 | (rows[k].enc >> 3 & 15) << 1 | 1);
 		m.cpu->sys[rows[k].reg] |= rows[k].bit;
-		assert_int_equal(step_el0(m.cpu, MRS(rows[k].enc)), OK);
+		assert_int_equal(step_el0(m.cpu, MRS(rows[k].enc)), STEP_OK);
 	}
 	machine_free(&m);
 }
@@ -101,12 +87,12 @@ static void the_space_of_id_registers_reads_as_zero(void **state)
 	(void)state;
 	for (unsigned crm = 1; crm < 8; crm++)
 		for (unsigned op2 = 0; op2 < 8; op2++) {
-			assert_int_equal(step_el1(m.cpu, MRS(REG_ENC(3, 0, 0, crm, op2))), OK);
+			assert_int_equal(step_el1(m.cpu, MRS(REG_ENC(3, 0, 0, crm, op2))), STEP_OK);
 			assert_int_equal(step_el0(m.cpu, MRS(REG_ENC(3, 0, 0, crm, op2))), 0);
 			assert_int_equal(step_el1(m.cpu, MSR(REG_ENC(3, 0, 0, crm, op2))), 0);
 		}
 	m.cpu->x[9] = 1;
-	assert_int_equal(step_el1(m.cpu, MRS(REG_ENC(3, 0, 0, 3, 7))), OK);
+	assert_int_equal(step_el1(m.cpu, MRS(REG_ENC(3, 0, 0, 3, 7))), STEP_OK);
 	assert_int_equal(m.cpu->x[9], 0);
 	assert_int_equal(step_el1(m.cpu, MRS(REG_ENC(3, 0, 0, 8, 0))), 0);
 	assert_int_equal(step_el1(m.cpu, MRS(REG_ENC(3, 3, 9, 13, 0))), 0); /* PMCCNTR_EL0: there is no PMU */
@@ -129,10 +115,10 @@ static void reserved_bits_do_not_stick(void **state)
 	(void)state;
 	for (unsigned k = 0; k < ARRAY_SIZE(rows); k++) {
 		m.cpu->x[9] = UINT64_MAX;
-		assert_int_equal(step_el1(m.cpu, MSR(rows[k].enc)), OK);
+		assert_int_equal(step_el1(m.cpu, MSR(rows[k].enc)), STEP_OK);
 		assert_int_equal(m.cpu->sys[rows[k].reg], rows[k].ones);
 		m.cpu->x[9] = 0;
-		assert_int_equal(step_el1(m.cpu, MSR(rows[k].enc)), OK);
+		assert_int_equal(step_el1(m.cpu, MSR(rows[k].enc)), STEP_OK);
 		assert_int_equal(m.cpu->sys[rows[k].reg], rows[k].zeroes);
 	}
 	machine_free(&m);
@@ -144,10 +130,10 @@ static void sp_el0_is_undefined_while_it_is_sp(void **state)
 
 	(void)state;
 	m.cpu->sp_el[0] = 77;
-	assert_int_equal(step_el1(m.cpu, MRS(REG_ENC(3, 0, 4, 1, 0))), OK);
+	assert_int_equal(step_el1(m.cpu, MRS(REG_ENC(3, 0, 4, 1, 0))), STEP_OK);
 	assert_int_equal(m.cpu->x[9], 77);
 	cpu_set_pstate(m.cpu, 4);
-	assert_int_equal(step(m.cpu, MRS(REG_ENC(3, 0, 4, 1, 0))), 0);
+	assert_int_equal(machine_step(m.cpu, MRS(REG_ENC(3, 0, 4, 1, 0))), 0);
 	machine_free(&m);
 }
 
@@ -220,15 +206,15 @@ static void what_the_id_registers_deny_does_not_act(void **state)
 	struct cpu *c = m.cpu;
 
 	(void)state;
-	assert_int_equal(step_el1(c, MRS(REG_ENC(3, 0, 13, 0, 7))), OK); /* SCXTNUM_EL1 */
-	lower(&m, SYS_ID_AA64MMFR1_EL1, 20, 0);                          /* PAN */
-	lower(&m, SYS_ID_AA64PFR1_EL1, 0, 0);                            /* BT */
-	lower(&m, SYS_ID_AA64PFR0_EL1, 48, 0);                           /* DIT */
-	lower(&m, SYS_ID_AA64PFR0_EL1, 56, 1);                           /* CSV2 */
+	assert_int_equal(step_el1(c, MRS(REG_ENC(3, 0, 13, 0, 7))), STEP_OK); /* SCXTNUM_EL1 */
+	lower(&m, SYS_ID_AA64MMFR1_EL1, 20, 0);                               /* PAN */
+	lower(&m, SYS_ID_AA64PFR1_EL1, 0, 0);                                 /* BT */
+	lower(&m, SYS_ID_AA64PFR0_EL1, 48, 0);                                /* DIT */
+	lower(&m, SYS_ID_AA64PFR0_EL1, 56, 1);                                /* CSV2 */
 	assert_int_equal(step_el1(c, MRS(REG_ENC(3, 0, 13, 0, 7))), 0);
 	assert_int_equal(step_el1(c, MRS(REG_ENC(3, 0, 4, 2, 3))), 0); /* PAN */
 	c->x[9] = 0;
-	assert_int_equal(step_el1(c, MSR(REG_ENC(3, 0, 1, 0, 0))), OK);
+	assert_int_equal(step_el1(c, MSR(REG_ENC(3, 0, 1, 0, 0))), STEP_OK);
 	assert_true(c->sys[SYS_SCTLR_EL1] >> 23 & 1); /* SPAN is RES1 */
 	c->sys[SYS_SPSR_EL1] = 5 | PSTATE_PAN | PSTATE_DIT | 3 << PSTATE_BTYPE_SHIFT;
 	exc_return(c);

@@ -16,27 +16,13 @@
 #define SYS(op1, crn, crm, op2) (0xd5080009u | (op1) << 16 | (crn) << 12 | (crm) << 8 | (op2) << 5)
 #define TLBI_VAE1IS             SYS(0, 8, 3, 1)
 
-enum { OK = -1 };
-
-/* Executes one word; the exception class, or OK. */
-static int step(struct cpu *c, uint32_t word)
-{
-	struct insn i;
-
-	a64_decode(word, c->soc->features, false, &i);
-	c->pc = 0x40000000;
-	c->sys[SYS_ESR_EL1] = 0;
-	i.exec(c, &i);
-	return c->sys[SYS_ESR_EL1] ? (int)(c->sys[SYS_ESR_EL1] >> 26) : OK;
-}
-
 static void a_reset_between_tlbi_and_dsb_leaves_nothing_to_wait_for(void **state)
 {
 	struct machine m = machine_new(2);
 	struct cpu *other = soc_cpu(m.soc, 1);
 
 	(void)state;
-	assert_int_equal(step(other, TLBI_VAE1IS), OK);
+	assert_int_equal(machine_step(other, TLBI_VAE1IS), STEP_OK);
 	soc_reset(m.soc);
 	mmu_enter_guest(m.cpu);
 	alarm(10);
@@ -101,7 +87,7 @@ static void global_code_is_dropped_whatever_the_asid(void **state)
 static uint64_t at(struct machine *m, uint32_t word)
 {
 	m->cpu->x[9] = VA + 0x123;
-	assert_int_equal(step(m->cpu, word), OK);
+	assert_int_equal(machine_step(m->cpu, word), STEP_OK);
 	return m->cpu->sys[SYS_PAR_EL1];
 }
 
@@ -127,7 +113,7 @@ static void at_says_address_attributes_or_fault(void **state)
 	assert_int_equal(at(&m, AT_S1E1R), 0x800 | 0x0b << 1 | 1);
 	*leaf = 0;
 	assert_int_equal(at(&m, AT_S1E1R), 0x800 | 0x07 << 1 | 1);
-	assert_int_equal(step(m.cpu, SYS(0, 7, 9, 0)), 0); /* S1E1RP belongs to FEAT_PAN2 */
+	assert_int_equal(machine_step(m.cpu, SYS(0, 7, 9, 0)), 0); /* S1E1RP belongs to FEAT_PAN2 */
 	machine_free(&m);
 }
 
@@ -140,7 +126,7 @@ static void at_takes_an_external_abort_on_the_walk(void **state)
 	machine_u64(&m, TABLES + 4096)[VA >> 21 & 511] = 0x1000000 | 3; /* nobody is there */
 	m.cpu->x[9] = VA;
 	m.cpu->sys[SYS_PAR_EL1] = 77;
-	assert_int_equal(step(m.cpu, AT_S1E1R), 0x25);
+	assert_int_equal(machine_step(m.cpu, AT_S1E1R), 0x25);
 	assert_int_equal(m.cpu->sys[SYS_ESR_EL1] & 0x1ffffff, 1 << 8 | 1 << 6 | 0x17); /* CM, WnR */
 	assert_int_equal(m.cpu->sys[SYS_FAR_EL1], VA);
 	assert_int_equal(m.cpu->sys[SYS_PAR_EL1], 77);
@@ -161,29 +147,30 @@ static void maintenance_by_va_faults_as_a_write_that_is_maintenance(void **state
 	c->x[9] = VA + 5;
 	for (unsigned k = 0; k < ARRAY_SIZE(ops); k++) {
 		cpu_set_pstate(c, 5);
-		assert_int_equal(step(c, ops[k]), OK);
+		assert_int_equal(machine_step(c, ops[k]), STEP_OK);
 		cpu_set_pstate(c, 0); /* SCTLR_EL1.UCI is clear */
-		assert_int_equal(step(c, ops[k]), 0x18);
+		assert_int_equal(machine_step(c, ops[k]), 0x18);
 		c->sys[SYS_SCTLR_EL1] |= 1 << 26;
 		cpu_set_pstate(c, 0); /* EL0 cannot read the page */
-		assert_int_equal(step(c, ops[k]), 0x24);
+		assert_int_equal(machine_step(c, ops[k]), 0x24);
 		assert_int_equal(c->sys[SYS_ESR_EL1] & 0x1ffffff, 1 << 8 | 1 << 6 | 0x0f);
 		assert_int_equal(c->sys[SYS_FAR_EL1], VA + 5);
 		c->sys[SYS_SCTLR_EL1] &= ~(UINT64_C(1) << 26);
 	}
 	cpu_set_pstate(c, 5);
-	assert_int_equal(step(c, SYS(0, 7, 6, 1)), 0x25); /* IVAC may lose data: needs to be allowed to write */
+	assert_int_equal(machine_step(c, SYS(0, 7, 6, 1)),
+			 0x25); /* IVAC may lose data: needs to be allowed to write */
 	assert_int_equal(c->sys[SYS_ESR_EL1] & 0x1ffffff, 1 << 8 | 1 << 6 | 0x0f);
 	*leaf = DATA | D_AF | D_USER | 3;
 	mmu_flush_all(c);
 	cpu_set_pstate(c, 5);
-	assert_int_equal(step(c, SYS(0, 7, 6, 1)), OK);
+	assert_int_equal(machine_step(c, SYS(0, 7, 6, 1)), STEP_OK);
 	cpu_set_pstate(c, 0);
-	assert_int_equal(step(c, SYS(0, 7, 6, 1)), 0);
+	assert_int_equal(machine_step(c, SYS(0, 7, 6, 1)), 0);
 	*leaf = 0;
 	mmu_flush_all(c);
 	cpu_set_pstate(c, 5);
-	assert_int_equal(step(c, SYS(3, 7, 14, 1)), 0x25);
+	assert_int_equal(machine_step(c, SYS(3, 7, 14, 1)), 0x25);
 	assert_int_equal(c->sys[SYS_ESR_EL1] & 0x1ffffff, 1 << 8 | 1 << 6 | 0x07);
 	machine_free(&m);
 }
@@ -214,10 +201,10 @@ static void tlbi_forms_exist_as_isar0_says(void **state)
 				bool exists = needs[crm] <= level && op2 != 4 && op2 != 6 && (!range || op2 & 1);
 
 				cpu_set_pstate(m.cpu, 5);
-				assert_int_equal(step(m.cpu, SYS(0, 8, crm, op2)), exists ? OK : 0);
-				assert_int_equal(step(m.cpu, SYS(0, 9, crm, op2)), 0);
+				assert_int_equal(machine_step(m.cpu, SYS(0, 8, crm, op2)), exists ? STEP_OK : 0);
+				assert_int_equal(machine_step(m.cpu, SYS(0, 9, crm, op2)), 0);
 				cpu_set_pstate(m.cpu, 0);
-				assert_int_equal(step(m.cpu, SYS(0, 8, crm, op2)), 0);
+				assert_int_equal(machine_step(m.cpu, SYS(0, 8, crm, op2)), 0);
 			}
 		machine_free(&m);
 	}
@@ -234,7 +221,7 @@ static void more_broadcasts_than_a_ring_holds_drop_everything(void **state)
 	*leaf = 0;
 	other->x[9] = 0; /* another page */
 	for (unsigned k = 0; k < 70; k++)
-		assert_int_equal(step(other, TLBI_VAE1IS), OK);
+		assert_int_equal(machine_step(other, TLBI_VAE1IS), STEP_OK);
 	assert_true(atomic_load(&m.cpu->exit_req) & REQ_RING);
 	mmu_drain_ring(m.cpu);
 	assert_false(atomic_load(&m.cpu->exit_req) & REQ_RING);

@@ -3,7 +3,7 @@
 #include <spec/gic.h>
 #include <stdlib.h>
 
-#include "soc.h"
+#include "machine.h"
 
 /* Everything enabled, group 1, priority 0xa0 unless said otherwise; PMR open. */
 static struct soc *ready(unsigned cpus)

@@ -3,7 +3,7 @@
 #include <spec/gic.h>
 #include <stdlib.h>
 
-#include "soc.h"
+#include "machine.h"
 
 /* All cpus take group 1, all SPIs are in it and disabled. */
 static struct soc *ready(unsigned cpus)

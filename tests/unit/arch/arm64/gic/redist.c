@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <vmm/arch.h>
 
-#include "soc.h"
+#include "machine.h"
 
 static void typer_mpidr_and_device_tree_agree_on_affinity(void **state)
 {
