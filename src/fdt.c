@@ -222,19 +222,34 @@ static void write_root(struct dt *t, const struct fdt_config *cfg)
 	dt_end(t);
 }
 
+/* libfdt clears all of the room first, and touching 2 MiB takes longer than the rest of a start. */
+#define DT_BYTES_USUAL (64 * KIB)
+
+static void build(const struct fdt_config *cfg, struct dt *t, size_t room)
+{
+	*t = (struct dt){ .blob = malloc(room) };
+	if (!t->blob)
+		return;
+	note(t, fdt_create(t->blob, (int)room));
+	if (!t->err)
+		note(t, fdt_finish_reservemap(t->blob));
+	write_root(t, cfg);
+	if (!t->err)
+		note(t, fdt_finish(t->blob));
+}
+
 int fdt_build(const struct fdt_config *cfg, void **blob, size_t *bytes)
 {
-	struct dt t = { .blob = malloc(DT_BYTES_MAX) };
+	struct dt t;
 
 	*blob = NULL;
+	build(cfg, &t, DT_BYTES_USUAL);
+	if (t.err == -FDT_ERR_NOSPACE) {
+		free(t.blob);
+		build(cfg, &t, DT_BYTES_MAX);
+	}
 	if (!t.blob)
 		return -ENOMEM;
-	note(&t, fdt_create(t.blob, DT_BYTES_MAX));
-	if (!t.err)
-		note(&t, fdt_finish_reservemap(t.blob));
-	write_root(&t, cfg);
-	if (!t.err)
-		note(&t, fdt_finish(t.blob));
 	if (t.err) {
 		free(t.blob);
 		return log_err(-E2BIG, "device tree: %s (at most %u KiB; is the command line too long?)",
