@@ -257,10 +257,19 @@ static void end_quit(void *opaque)
 		vm_quit(c->vm);
 }
 
+static void end_power(void *opaque)
+{
+	struct console *c = opaque;
+
+	if (c->vm)
+		vm_power_button(c->vm);
+}
+
 static const struct chardev_user console_user = {
 	.input = end_input,
 	.writable = end_writable,
 	.quit = end_quit,
+	.power = end_power,
 };
 
 /* ---- Life ---- */

@@ -91,6 +91,12 @@ static void on_signal(void *opaque, uint32_t events)
 		vm_stop(vm, PROC_QUIT, strsignal((int)info.ssi_signo));
 }
 
+void vm_power_button(struct vm *vm)
+{
+	if (devices_power_button(&vm->devices))
+		log_warn("this guest has no power key; Ctrl-a x leaves");
+}
+
 /* ---- Threads: running, parked, ended ---- */
 
 bool vm_may_run(struct vm *vm)

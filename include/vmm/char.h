@@ -22,8 +22,9 @@ struct chardev_user {
 	void (*input)(void *opaque, const uint8_t *bytes, size_t len);
 	/* There may be room, or a peer has come or gone. */
 	void (*writable)(void *opaque);
-	/* The user at the host end wants to leave. */
+	/* The user at the host end wants to leave, or presses the guest's power key. */
 	void (*quit)(void *opaque);
+	void (*power)(void *opaque);
 };
 
 struct chardev_type {

@@ -9,6 +9,7 @@
 void __wrap_irq_set(struct vm *vm, unsigned spi, bool level);
 void __wrap_vm_guest_panicked(struct vm *vm, const char *text);
 void __wrap_vm_quit(struct vm *vm);
+void __wrap_vm_power_button(struct vm *vm);
 
 void __wrap_irq_set(struct vm *vm, unsigned spi, bool level)
 {
@@ -23,6 +24,8 @@ void __wrap_vm_guest_panicked(struct vm *vm, const char *text)
 }
 
 void __wrap_vm_quit(struct vm *vm) { vm->quits++; }
+
+void __wrap_vm_power_button(struct vm *vm) { vm->presses++; }
 
 struct vm *fake_vm_new(void)
 {

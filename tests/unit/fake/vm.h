@@ -11,7 +11,7 @@
 struct vm {
 	bool line[288];
 	unsigned raised[288];           /* 0 -> 1 changes */
-	unsigned panics, quits;
+	unsigned panics, quits, presses;
 	char panic_text[200];
 	/* What fake_vm_new() makes. */
 	struct loop *loop;

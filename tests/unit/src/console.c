@@ -308,6 +308,8 @@ static void child_body(void)
 		fake_loop_ms(l, 5);
 		n = console_read(c, in, sizeof(in));
 		console_write(c, in, n);
+		for (; vm.presses; vm.presses--)
+			console_write(c, (const uint8_t *)"pressed\n", 8);
 		if (n == 3 && !memcmp(in, "die", 3))
 			abort();
 	}
@@ -383,6 +385,8 @@ static void the_terminal_is_raw_and_ctrl_a_x_leaves(void **state)
 	(void)state;
 	wait_for(c.in, "ready");
 	expect_terminal(slave, &before, true);
+	assert_int_equal(write(c.in, "\x01p", 2), 2);
+	wait_for(c.in, "pressed");
 	assert_int_equal(write(c.in, "a\x03\x01\x01z", 5), 5);
 	wait_for(c.in, "a\x03\x01z");
 	assert_int_equal(fcntl(slave, F_GETFL) & O_NONBLOCK, 0);
