@@ -360,6 +360,37 @@ static void table_attributes_restrict_unless_hpd(void **state)
 	machine_free(&m);
 }
 
+/* Linux's identity map: T0SZ changes with the MMU on, and back. */
+static void another_t0sz_applies_at_once(void **state)
+{
+	struct machine m = machine_new(1);
+	uint64_t v = 0, far = UINT64_C(1) << 39 | VA;
+
+	(void)state;
+	mmu_on(&m, 12, 39);
+	*machine_u64(&m, DATA) = 39;
+	*machine_u64(&m, DATA + 4096) = 48;
+	map4k(&m, VA, DATA | D_PAGE | D_AF);
+	assert_int_equal(load(&m, VA, &v), -1);
+	assert_int_equal(v, 39);
+	assert_int_equal(load(&m, far, &v), 0x04);
+	m.cpu->sys[SYS_TTBR0_EL1] = (TABLES + 512 * KIB) | UINT64_C(1) << 48; /* one level more above */
+	machine_u64(&m, TABLES + 512 * KIB)[1] = next_table | D_TABLE;
+	machine_u64(&m, next_table)[VA >> 30 & 511] = (next_table + 4096) | D_TABLE;
+	machine_u64(&m, next_table + 4096)[VA >> 21 & 511] = (next_table + 8192) | D_TABLE;
+	machine_u64(&m, next_table + 8192)[VA >> 12 & 511] = (DATA + 4096) | D_PAGE | D_AF;
+	sys_write_tcr(m.cpu, SYS_TCR_EL1, (m.cpu->sys[SYS_TCR_EL1] & ~UINT64_C(63)) | 16);
+	assert_int_equal(load(&m, far, &v), -1);
+	assert_int_equal(v, 48);
+	assert_int_equal(load(&m, VA, &v), 0x04);
+	m.cpu->sys[SYS_TTBR0_EL1] = TABLES | UINT64_C(1) << 48;
+	sys_write_tcr(m.cpu, SYS_TCR_EL1, (m.cpu->sys[SYS_TCR_EL1] & ~UINT64_C(63)) | 25);
+	assert_int_equal(load(&m, VA, &v), -1);
+	assert_int_equal(v, 39);
+	assert_int_equal(load(&m, far, &v), 0x04);
+	machine_free(&m);
+}
+
 static void bits_of_features_we_lack_mean_nothing(void **state)
 {
 	/* Contiguous, DBM, bits of software, PBHA. */
@@ -399,6 +430,7 @@ int main(void)
 		cmocka_unit_test(all_granules_translate),
 		cmocka_unit_test(a_tag_is_ignored_with_tbi_and_kept_in_far),
 		cmocka_unit_test(table_attributes_restrict_unless_hpd),
+		cmocka_unit_test(another_t0sz_applies_at_once),
 		cmocka_unit_test(bits_of_features_we_lack_mean_nothing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

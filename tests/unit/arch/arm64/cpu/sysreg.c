@@ -224,6 +224,49 @@ static void what_the_id_registers_deny_does_not_act(void **state)
 	machine_free(&m);
 }
 
+/* Arm ARM field by field: what is promised, and that nothing else is. */
+static void id_registers_promise_what_is_there(void **state)
+{
+	static const struct {
+		unsigned reg, shift, value;
+	} fields[] = {
+		{ SYS_ID_AA64PFR0_EL1, 0, 1 },   { SYS_ID_AA64PFR0_EL1, 4, 1 },   /* EL0, EL1: AArch64 only */
+		{ SYS_ID_AA64PFR0_EL1, 16, 1 },  { SYS_ID_AA64PFR0_EL1, 20, 1 },  /* FP, AdvSIMD with FP16 */
+		{ SYS_ID_AA64PFR0_EL1, 24, 1 },  { SYS_ID_AA64PFR0_EL1, 48, 1 },  /* GIC, DIT */
+		{ SYS_ID_AA64PFR0_EL1, 56, 3 },  { SYS_ID_AA64PFR0_EL1, 60, 1 },  /* CSV2, CSV3 */
+		{ SYS_ID_AA64PFR1_EL1, 0, 1 },   { SYS_ID_AA64PFR1_EL1, 4, 2 },   /* BT, SSBS */
+		{ SYS_ID_AA64DFR0_EL1, 0, 6 },   { SYS_ID_AA64DFR0_EL1, 12, 1 },  /* DebugVer, BRPs */
+		{ SYS_ID_AA64DFR0_EL1, 20, 1 },  { SYS_ID_AA64DFR0_EL1, 36, 15 }, /* WRPs, DoubleLock absent */
+		{ SYS_ID_AA64ISAR0_EL1, 4, 2 },  { SYS_ID_AA64ISAR0_EL1, 8, 1 },  /* AES and PMULL, SHA1 */
+		{ SYS_ID_AA64ISAR0_EL1, 12, 2 }, { SYS_ID_AA64ISAR0_EL1, 16, 1 }, /* SHA2 and SHA512, CRC32 */
+		{ SYS_ID_AA64ISAR0_EL1, 20, 2 }, { SYS_ID_AA64ISAR0_EL1, 28, 1 }, /* Atomic, RDM */
+		{ SYS_ID_AA64ISAR0_EL1, 32, 1 }, { SYS_ID_AA64ISAR0_EL1, 44, 1 }, /* SHA3, DP */
+		{ SYS_ID_AA64ISAR0_EL1, 48, 1 }, { SYS_ID_AA64ISAR0_EL1, 52, 2 }, /* FHM, TS */
+		{ SYS_ID_AA64ISAR0_EL1, 56, 2 }, { SYS_ID_AA64ISAR0_EL1, 60, 1 }, /* TLB, RNDR */
+		{ SYS_ID_AA64ISAR1_EL1, 0, 2 },  { SYS_ID_AA64ISAR1_EL1, 12, 1 }, /* DPB, JSCVT */
+		{ SYS_ID_AA64ISAR1_EL1, 16, 1 }, { SYS_ID_AA64ISAR1_EL1, 20, 2 }, /* FCMA, LRCPC */
+		{ SYS_ID_AA64ISAR1_EL1, 32, 1 }, { SYS_ID_AA64ISAR1_EL1, 36, 1 }, /* FRINTTS, SB */
+		{ SYS_ID_AA64ISAR1_EL1, 44, 1 }, { SYS_ID_AA64ISAR1_EL1, 52, 1 }, /* BF16, I8MM */
+		{ SYS_ID_AA64MMFR0_EL1, 0, 2 },  { SYS_ID_AA64MMFR0_EL1, 4, 2 },  /* PARange 40 bits, ASIDBits 16 */
+		{ SYS_ID_AA64MMFR0_EL1, 20, 1 },                                  /* TGran16; the others are 0 */
+		{ SYS_ID_AA64MMFR1_EL1, 12, 1 }, { SYS_ID_AA64MMFR1_EL1, 20, 1 }, /* HPDS, PAN */
+		{ SYS_ID_AA64MMFR2_EL1, 60, 1 },                                  /* E0PD */
+	};
+	uint64_t left[SYS_COUNT];
+	struct machine m = machine_new(1); /* 40 bits of physical addresses, no pointer authentication */
+
+	(void)state;
+	for (unsigned k = 0; k < SYS_COUNT; k++)
+		left[k] = m.soc->sys[k];
+	for (unsigned k = 0; k < ARRAY_SIZE(fields); k++) {
+		assert_int_equal(left[fields[k].reg] >> fields[k].shift & 15, fields[k].value);
+		left[fields[k].reg] &= ~(UINT64_C(15) << fields[k].shift);
+	}
+	for (unsigned k = SYS_ID_AA64PFR0_EL1; k <= SYS_ID_AA64MMFR3_EL1; k++)
+		assert_int_equal(left[k], 0);
+	machine_free(&m);
+}
+
 /* No LORegions (MMFR1.LO), no memory tagging, no ordering of XS: their encodings stay UNDEFINED. */
 static void encodings_of_absent_features_are_undefined(void **state)
 {
@@ -271,6 +314,7 @@ int main(void)
 		cmocka_unit_test(sp_el0_is_undefined_while_it_is_sp),
 		cmocka_unit_test(the_register_list_round_trips),
 		cmocka_unit_test(features_may_be_taken_away_before_the_first_run),
+		cmocka_unit_test(id_registers_promise_what_is_there),
 		cmocka_unit_test(what_the_id_registers_deny_does_not_act),
 		cmocka_unit_test(encodings_of_absent_features_are_undefined),
 		cmocka_unit_test(values_a_register_cannot_have_are_refused),
