@@ -8,9 +8,8 @@
 #include <vmm/loop.h>
 #include "primecell.h"
 
-#define POWER_LINE     3
-#define POWER_KEY_CODE 116                 /* KEY_POWER of Linux' input-event-codes */
-#define PRESS_NS       (NSEC_PER_SEC / 10) /* long enough for a driver that debounces */
+#define POWER_LINE 3
+#define PRESS_NS   (NSEC_PER_SEC / 10) /* long enough for a driver that debounces */
 
 struct pl061 {
 	uint32_t in, out; /* levels from outside; what the guest drives */
@@ -152,7 +151,7 @@ static void pl061_fdt(struct device *d, struct dt *t)
 	dt_string(t, "compatible", "gpio-keys");
 	dt_begin(t, "poweroff");
 	dt_string(t, "label", "GPIO Key Poweroff");
-	dt_u32(t, "linux,code", POWER_KEY_CODE);
+	dt_u32(t, "linux,code", DT_KEY_POWER);
 	dt_cells(t, "gpios", gpios, ARRAY_SIZE(gpios));
 	dt_end(t);
 	dt_end(t);

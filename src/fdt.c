@@ -13,6 +13,7 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <spec/image.h>
 #include <vmm/arch.h>
 #include <vmm/device.h>
 #include <vmm/err.h>
@@ -125,7 +126,7 @@ void dt_reg(struct dt *t, gpa_t base, uint64_t bytes) { dt_reg_list(t, &(const u
 
 void dt_spi(struct dt *t, unsigned spi, unsigned flags)
 {
-	dt_cells(t, "interrupts", (const uint32_t[]){ ARCH_FDT_SPI, spi, flags }, 3);
+	dt_cells(t, "interrupts", (const uint32_t[]){ DT_GIC_SPI, spi, flags }, 3);
 }
 
 void dt_alias(struct dt *t, const char *name, const char *path)
@@ -297,7 +298,7 @@ static const char *not_a_blob(const uint8_t *p, size_t len)
 		return "is device tree source; compile it with dtc -O dtb";
 	if (len >= 4 && !memcmp(p, "\177ELF", 4))
 		return "is an ELF file, not a device tree blob";
-	if (len >= 64 && !memcmp(p + 56, "ARMd", 4))
+	if (len >= sizeof(struct image_header) && !memcmp(p + IMAGE_MAGIC_OFFSET, IMAGE_MAGIC, 4))
 		return "is a kernel, not a device tree blob; give it with --kernel";
 	if (len >= 2 && p[0] == 0x1f && p[1] == 0x8b)
 		return "is gzip-compressed; unpack it";

@@ -48,8 +48,8 @@ struct kind_row {
 
 /* The first row that fits; so the more precise come first. */
 static const struct kind_row kinds[] = {
-	{ 56, 4, IMAGE_MAGIC, KIND_IMAGE, "an arm64 Image" },
-	{ 4, 4, ZBOOT_MAGIC, KIND_ZBOOT, "an EFI zboot kernel" },
+	{ IMAGE_MAGIC_OFFSET, 4, IMAGE_MAGIC, KIND_IMAGE, "an arm64 Image" },
+	{ ZBOOT_MAGIC_OFFSET, 4, ZBOOT_MAGIC, KIND_ZBOOT, "an EFI zboot kernel" },
 	{ 0, 4, "\177ELF", KIND_ELF, "an ELF file" },
 	{ 0x202, 4, "HdrS", KIND_WRONG, "an x86 bzImage; give an arm64 kernel" },
 	{ 56, 4, "RSC\x05", KIND_WRONG, "a RISC-V kernel; give an arm64 kernel" },

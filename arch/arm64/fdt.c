@@ -6,6 +6,7 @@
  */
 #include <libfdt.h>
 #include <spec/board.h>
+#include <spec/dt.h>
 #include <stdio.h>
 #include <string.h>
 #include <vmm/arch.h>
@@ -15,7 +16,7 @@ struct fdt_out {
 	int err;
 };
 
-enum { PHANDLE_L2 = ARCH_FDT_GIC_PHANDLE + 0x100 }; /* clear of the ones src/fdt.c hands out from 2 up */
+enum { PHANDLE_L2 = ARCH_FDT_GIC_PHANDLE + 0x100 }; /* clear of vmm/fdt.h's */
 
 static void begin(struct fdt_out *o, const char *name)
 {
@@ -119,18 +120,18 @@ static void psci_node(struct fdt_out *o)
 static void timer_node(struct fdt_out *o)
 {
 	static const uint32_t interrupts[] = {
-		ARCH_FDT_PPI,
+		DT_GIC_PPI,
 		13,
-		ARCH_FDT_LEVEL_HIGH,
-		ARCH_FDT_PPI,
+		DT_LEVEL_HIGH,
+		DT_GIC_PPI,
 		BOARD_PTIMER_PPI - 16,
-		ARCH_FDT_LEVEL_HIGH,
-		ARCH_FDT_PPI,
+		DT_LEVEL_HIGH,
+		DT_GIC_PPI,
 		BOARD_VTIMER_PPI - 16,
-		ARCH_FDT_LEVEL_HIGH,
-		ARCH_FDT_PPI,
+		DT_LEVEL_HIGH,
+		DT_GIC_PPI,
 		10,
-		ARCH_FDT_LEVEL_HIGH,
+		DT_LEVEL_HIGH,
 	};
 
 	begin(o, "timer");
@@ -142,7 +143,7 @@ static void timer_node(struct fdt_out *o)
 
 static void pmu_node(struct fdt_out *o)
 {
-	static const uint32_t interrupts[] = { ARCH_FDT_PPI, BOARD_PMU_PPI - 16, ARCH_FDT_LEVEL_HIGH };
+	static const uint32_t interrupts[] = { DT_GIC_PPI, BOARD_PMU_PPI - 16, DT_LEVEL_HIGH };
 
 	begin(o, "pmu");
 	prop_str(o, "compatible", "arm,armv8-pmuv3");

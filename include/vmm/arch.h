@@ -38,15 +38,10 @@ struct arch_fdt_config {
  * Writes cpus, psci, timer, interrupt-controller (and pmu) with libfdt's
  * sequential-write functions, into the root node, which the caller has begun,
  * given #address-cells = #size-cells = <2> and all its properties, and will end.
- * Interrupt specifiers have three cells: type (FDT_SPI, FDT_PPI), number, flags.
+ * Interrupts are as in spec/dt.h.
  * Returns 0 or libfdt's negative error (-FDT_ERR_NOSPACE: enlarge and retry).
  */
 int arch_fdt(void *fdt, const struct arch_fdt_config *cfg);
-
-#define ARCH_FDT_SPI            0       /* number: INTID - 32 */
-#define ARCH_FDT_PPI            1       /* number: INTID - 16 */
-#define ARCH_FDT_EDGE_RISING    1
-#define ARCH_FDT_LEVEL_HIGH     4
 
 /* ---- Entering the guest ---- */
 

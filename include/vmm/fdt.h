@@ -12,6 +12,7 @@
 #ifndef VMM_FDT_H
 #define VMM_FDT_H
 
+#include <spec/dt.h>
 #include <vmm/types.h>
 
 #define DT_BYTES_MAX            (2 * MIB)       /* Documentation/arch/arm64/booting: the blob's limit */
@@ -35,9 +36,7 @@ void dt_strings(struct dt *t, const char *name, ...) __attribute__((sentinel));
 void dt_reg(struct dt *t, gpa_t base, uint64_t bytes);
 void dt_reg_list(struct dt *t, const uint64_t (*base_bytes)[2], unsigned count);
 
-#define DT_EDGE_RISING  1
-#define DT_LEVEL_HIGH   4
-/* interrupts = <GIC_SPI spi flags> */
+/* interrupts = <GIC_SPI spi flags>: DT_LEVEL_HIGH or DT_EDGE_RISING */
 void dt_spi(struct dt *t, unsigned spi, unsigned flags);
 
 /* /aliases name -> path, and /chosen stdout-path; written when the tree is finished. */

@@ -92,7 +92,7 @@ static void board_devices_are_where_the_map_says(void **state)
 		assert_int_equal(cell_at(blob, rows[i].path, "reg", 1), rows[i].base);
 		if (rows[i].spi < 0)
 			continue;
-		assert_int_equal(cell_at(blob, rows[i].path, "interrupts", 0), ARCH_FDT_SPI);
+		assert_int_equal(cell_at(blob, rows[i].path, "interrupts", 0), DT_GIC_SPI);
 		assert_int_equal(cell_at(blob, rows[i].path, "interrupts", 1), rows[i].spi);
 		assert_int_equal(cell_at(blob, rows[i].path, "interrupts", 2), DT_LEVEL_HIGH);
 	}

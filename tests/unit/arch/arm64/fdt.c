@@ -71,8 +71,8 @@ static void timer_interrupts_are_level_ppis(void **state)
 	(void)state;
 	assert_int_equal(len, 4 * 3 * 4);
 	for (unsigned i = 0; i < 4; i++) {
-		assert_int_equal(fdt32_to_cpu(cells[3 * i]), ARCH_FDT_PPI);
-		assert_int_equal(fdt32_to_cpu(cells[3 * i + 2]), ARCH_FDT_LEVEL_HIGH);
+		assert_int_equal(fdt32_to_cpu(cells[3 * i]), DT_GIC_PPI);
+		assert_int_equal(fdt32_to_cpu(cells[3 * i + 2]), DT_LEVEL_HIGH);
 	}
 	assert_int_equal(fdt32_to_cpu(cells[4]), BOARD_PTIMER_PPI - 16);
 	assert_int_equal(fdt32_to_cpu(cells[7]), BOARD_VTIMER_PPI - 16);
