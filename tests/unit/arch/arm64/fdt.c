@@ -8,6 +8,7 @@
 #include <cmocka.h>
 #include <libfdt.h>
 #include <spec/board.h>
+#include <spec/dt.h>
 #include <stdio.h>
 #include <vmm/arch.h>
 
