@@ -13,6 +13,7 @@
 #include <vmm/char.h>
 #include <vmm/console.h>
 #include <vmm/err.h>
+#include <vmm/log.h>
 #include <vmm/loop.h>
 #include <vmm/vm.h>
 
@@ -158,6 +159,8 @@ size_t console_write(struct console *c, const uint8_t *bytes, size_t len)
 		flush(c);
 	if (c->sent != c->written && !waiting)
 		want(c);
+	if (len && c->end->type->on_terminal)
+		log_console_mid_line(bytes[len - 1] != '\n');
 	pthread_mutex_unlock(&c->lock);
 	return len;
 }

@@ -38,6 +38,7 @@ struct stdio {
 static struct {
 	struct termios before, raw;
 	volatile sig_atomic_t is_raw;
+	struct sigaction actions[16]; /* that were there before ours, as end_signals */
 } tty;
 
 static void tty_restore(void)
@@ -55,13 +56,25 @@ static void tty_restore(void)
 	tty.is_raw = 0;
 }
 
-/* Restores, then lets the signal do what it would have done (SA_RESETHAND). */
-static void on_end(int sig)
+static const int end_signals[] = { SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGSEGV, SIGBUS,
+				   SIGABRT, SIGILL, SIGFPE, SIGTRAP, SIGSYS };
+
+/*
+ * Restores the terminal, then lets the signal do what it would have done: a fault comes
+ * again by itself, with the address its next handler wants; others are sent again.
+ */
+static void on_end(int sig, siginfo_t *info, void *context)
 {
+	bool fault = sig == SIGSEGV || sig == SIGBUS || sig == SIGILL || sig == SIGFPE;
 	int saved = errno;
 
+	(void)context;
 	tty_restore();
-	raise(sig);
+	for (size_t i = 0; i < ARRAY_SIZE(end_signals); i++)
+		if (end_signals[i] == sig)
+			sigaction(sig, &tty.actions[i], NULL);
+	if (!fault || info->si_code <= 0)
+		raise(sig);
 	errno = saved;
 }
 
@@ -76,20 +89,19 @@ static void on_continue(int sig)
 	errno = saved;
 }
 
-static const int end_signals[] = { SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGSEGV, SIGBUS,
-				   SIGABRT, SIGILL, SIGFPE, SIGTRAP, SIGSYS };
-
-/* Only where nobody else has: whoever handles SIGTERM ends the VM in order, and close restores. */
+/* What was there comes after us. Who blocks SIGTERM ends the VM in order, and close restores. */
 static void tty_signals(void)
 {
 	struct sigaction sa, old;
 
 	for (size_t i = 0; i < ARRAY_SIZE(end_signals); i++) {
-		if (sigaction(end_signals[i], NULL, &old) || (old.sa_flags & SA_SIGINFO) || old.sa_handler != SIG_DFL)
+		if (sigaction(end_signals[i], NULL, &old) ||
+		    (old.sa_flags & SA_SIGINFO ? old.sa_sigaction == on_end : old.sa_handler == SIG_IGN))
 			continue;
+		tty.actions[i] = old;
 		memset(&sa, 0, sizeof(sa));
-		sa.sa_handler = on_end;
-		sa.sa_flags = (int)SA_RESETHAND | SA_NODEFER;
+		sa.sa_sigaction = on_end;
+		sa.sa_flags = SA_SIGINFO | SA_NODEFER;
 		sigaction(end_signals[i], &sa, NULL);
 	}
 	memset(&sa, 0, sizeof(sa));
@@ -255,5 +267,6 @@ static const struct chardev_type stdio_type = {
 	.close = stdio_close,
 	.write = stdio_write,
 	.want = stdio_want,
+	.on_terminal = true,
 };
 CHARDEV(stdio, &stdio_type);

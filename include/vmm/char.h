@@ -41,6 +41,7 @@ struct chardev_type {
 	void    (*want)(struct chardev *c, size_t input, bool output);
 	/* Any thread; NULL: always. false: nobody is there, old output may be dropped for newer. */
 	bool    (*connected)(struct chardev *c);
+	bool    on_terminal;                    /* output may be on the terminal of our messages */
 };
 
 struct chardev {

@@ -19,6 +19,12 @@ enum log_level { LOG_ERR, LOG_WARN, LOG_GUEST, LOG_INFO, LOG_DEBUG };
 void log_set_level(enum log_level level);
 bool log_enabled(enum log_level level);
 
+/*
+ * The guest's output goes to the terminal that messages go to, and is now in the middle of
+ * a line, or not: a message then begins on a line of its own. Any thread.
+ */
+void log_console_mid_line(bool mid_line);
+
 void log_msg(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* Prints at level err and returns @err, so that a refusal is one statement. */
