@@ -7,11 +7,13 @@
  * nothing is on both sides, so that running off the end is a fault and not a
  * silent write to something else.
  */
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <vmm/cmd.h>
 #include <vmm/err.h>
 #include <vmm/log.h>
 #include <vmm/mem.h>
@@ -94,12 +96,10 @@ int mem_add_ram(struct mem *m, const char *name, gpa_t base, uint64_t bytes)
 	m->regions = grown;
 	r.host = reserve(bytes);
 	if (!r.host)
-		return log_err(-ENOMEM, "memory %s: the host has no room for %llu MiB of address space; use less",
-			       name, (unsigned long long)(bytes / MIB));
+		return -ENOSPC;
 	if (map_zeroed(r.host, bytes) == MAP_FAILED) {
 		release(&r);
-		return log_err(-ENOMEM, "memory %s: the host refuses %llu MiB; use less memory", name,
-			       (unsigned long long)(bytes / MIB));
+		return -ENOSPC;
 	}
 	memmove(&m->regions[at + 1], &m->regions[at], (m->count - at) * sizeof(r));
 	m->regions[at] = r;
@@ -203,6 +203,38 @@ static int read_all(int fd, uint8_t *p, uint64_t len, uint64_t offset)
 	return 0;
 }
 
+/*
+ * The only files we map are the guest's, and the only way to this signal is that one got
+ * shorter. The guest's memory is lost, in the middle of an instruction: there is nothing
+ * to go on with. Other handlers (the terminal's) have run and let the fault come again.
+ */
+static void on_lost_page(int sig, siginfo_t *info, void *context)
+{
+	static const char text[] =
+		"\r\nvmm: a file the guest runs from (--kernel, --initrd) was changed while it runs: "
+		"its memory is lost; replace such files by renaming a new one over them\n";
+	ssize_t n;
+
+	(void)context;
+	if (info->si_code != BUS_ADRERR) {
+		signal(sig, SIG_DFL);
+		raise(sig);
+		return;
+	}
+	n = isatty(STDERR_FILENO) ? write(STDERR_FILENO, text, sizeof(text) - 1)
+				  : write(STDERR_FILENO, text + 2, sizeof(text) - 3);
+	(void)n;
+	_exit(PROC_HOST);
+}
+
+static void catch_lost_pages(void)
+{
+	struct sigaction sa = { .sa_sigaction = on_lost_page, .sa_flags = SA_SIGINFO }, old;
+
+	if (!sigaction(SIGBUS, NULL, &old) && !(old.sa_flags & SA_SIGINFO) && old.sa_handler == SIG_DFL)
+		sigaction(SIGBUS, &sa, NULL);
+}
+
 int mem_load_file(struct mem *m, gpa_t a, int fd, uint64_t offset, uint64_t len)
 {
 	uint8_t *p = mem_ptr(m, a, len);
@@ -218,6 +250,7 @@ int mem_load_file(struct mem *m, gpa_t a, int fd, uint64_t offset, uint64_t len)
 	err = read_all(fd, p, head, offset);
 	if (err)
 		return err;
+	catch_lost_pages();
 	if (mmap(p + head, whole, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, fd, (off_t)(offset + head)) ==
 	    MAP_FAILED) {
 		/* The mapping that was there may be gone: restore it, then read as for a pipe-like file. */

@@ -26,7 +26,7 @@ void mem_free(struct mem *m);
 
 /*
  * Adds @bytes of zeroed RAM at @base, both 2 MiB aligned or refused with -EINVAL;
- * -EEXIST if it overlaps a region, -ENOMEM with a message if the host refuses.
+ * -EEXIST if it overlaps a region, -ENOSPC if the host has no such room.
  */
 int mem_add_ram(struct mem *m, const char *name, gpa_t base, uint64_t bytes);
 
@@ -54,6 +54,9 @@ int mem_write(const struct mem *m, gpa_t a, const void *src, uint64_t len);
  * Puts file bytes [offset, offset + len) at @a. Whole pages whose file offset and
  * address agree modulo the page size are mapped private, not copied; the rest is
  * read. 0, -EFAULT (outside memory) or the read's errno.
+ *
+ * Who shortens a mapped file takes the guest's memory away: its next access to what is
+ * gone ends the process with a message and PROC_HOST, the terminal restored.
  */
 int mem_load_file(struct mem *m, gpa_t a, int fd, uint64_t offset, uint64_t len);
 
