@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <vmm/cmd.h>
 #include <vmm/log.h>
@@ -17,6 +18,19 @@ static const char *nearest_command(const char *name)
 	return opt_nearest(name, names, count);
 }
 
+static int no_such_command(const char *name)
+{
+	const char *near = nearest_command(name);
+
+	if (near)
+		log_err(0, "%s: no such command; did you mean %s? See vmm --help", name, near);
+	else if (strchr(name, '/') || !access(name, F_OK))
+		log_err(0, "%s: no such command; did you mean vmm run %s? See vmm --help", name, name);
+	else
+		log_err(0, "%s: no such command; see vmm --help", name);
+	return PROC_USAGE;
+}
+
 int main(int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : "help";
@@ -28,13 +42,8 @@ int main(int argc, char **argv)
 	if (!strcmp(name, "--version"))
 		name = "version";
 	c = command_find(name);
-	if (!c) {
-		const char *near = nearest_command(name);
-
-		log_err(0, "%s: no such command; %s%s%ssee vmm --help", name, near ? "did you mean " : "",
-			near ? near : "", near ? "? " : "");
-		return PROC_USAGE;
-	}
+	if (!c)
+		return no_such_command(name);
 	snprintf(program, sizeof(program), "vmm %s", c->name);
 	if (argc < 2)
 		return c->run(1, (char *[]){ program, NULL });

@@ -144,25 +144,32 @@ static bool plain_number(const char *text, uint64_t *value)
 	return with_unit(text, none, 1, value);
 }
 
+/* One of "128,256". */
+static int parse_vector_length(const char *name, const char *text, const char *piece, size_t len, uint64_t *words)
+{
+	char number[8];
+	uint64_t n = 0;
+
+	snprintf(number, sizeof(number), "%.*s", (int)len, piece);
+	if (len >= sizeof(number) || !plain_number(number, &n) || !n || n % 128 || n > HV_SVE_VLS_WORDS * 64 * 128)
+		return log_err(
+			-EINVAL,
+			"--%s=%s: \"%.*s\" is not a vector length; use multiples of 128 up to 2048, like 128,256",
+			name, text, (int)len, piece);
+	words[(n / 128 - 1) / 64] |= UINT64_C(1) << ((n / 128 - 1) % 64);
+	return 0;
+}
+
 static int parse_vector_lengths(const char *name, const char *text, uint64_t *words)
 {
-	char *copy = strdup(text), *save = NULL;
-	int err = copy ? 0 : -ENOMEM;
+	const char *p = text, *end;
+	int err;
 
-	for (char *p = copy ? strtok_r(copy, ",", &save) : NULL; p && !err; p = strtok_r(NULL, ",", &save)) {
-		uint64_t n = 0;
-
-		if (!plain_number(p, &n) || !n || n % 128 || n > HV_SVE_VLS_WORDS * 64 * 128)
-			err = log_err(
-				-EINVAL,
-				"--%s=%s: %s is not a vector length; use multiples of 128 up to 2048, like 128,256",
-				name, text, p);
-		else
-			words[(n / 128 - 1) / 64] |= UINT64_C(1) << ((n / 128 - 1) % 64);
-	}
-	if (copy && !err && !text[0])
-		err = log_err(-EINVAL, "--%s: no vector length given; use multiples of 128, like 128,256", name);
-	free(copy);
+	do {
+		end = strchrnul(p, ',');
+		err = parse_vector_length(name, text, p, (size_t)(end - p), words);
+		p = end + 1;
+	} while (!err && *end);
 	return err;
 }
 
@@ -315,6 +322,8 @@ static error_t on_key(int key, char *text, struct argp_state *state)
 		if (!p->set->args ||
 		    ((struct opt_list *)(void *)(p->dest + p->set->args_offset))->count == p->set->args_max)
 			err = log_err(-EINVAL, "%s: one argument too many; see %s --help", text, state->argv[0]);
+		else if (!text[0])
+			err = log_err(-EINVAL, "%s: it is empty; give one or leave it out", p->set->args);
 		else
 			err = add_to_list(p->set->args, (void *)(p->dest + p->set->args_offset), text, OPT_LIST_MAX);
 		break;
@@ -399,6 +408,38 @@ static void fill_argp(const struct parse *p, struct argp_option *a)
 	}
 }
 
+/*
+ * argp takes the beginning of a name for the name. What is short for one option today
+ * is short for two tomorrow, or for another: so only whole names are options.
+ */
+static int whole_names(const struct argp_option *options, int argc, char **argv)
+{
+	const char *names[ROWS_MAX + 1], *near;
+	unsigned count = 0;
+	char name[64];
+
+	for (unsigned i = 0; options[i].name || options[i].doc; i++)
+		if (options[i].name)
+			names[count++] = options[i].name;
+	for (int i = 1; i < argc && strcmp(argv[i], "--"); i++) {
+		const struct argp_option *o = options;
+
+		if (strncmp(argv[i], "--", 2))
+			continue;
+		snprintf(name, sizeof(name), "%.*s", (int)strcspn(argv[i], "=") - 2, argv[i] + 2);
+		while ((o->name || o->doc) && (!o->name || strcmp(o->name, name)))
+			o++;
+		if (o->name) {
+			i += o->arg && !strchr(argv[i], '='); /* its value is the next word */
+			continue;
+		}
+		near = opt_nearest(name, names, count);
+		return log_err(-EINVAL, "--%s: no such option; %s%s%ssee %s --help", name,
+			       near ? "did you mean --" : "", near ? near : "", near ? "? " : "", argv[0]);
+	}
+	return 0;
+}
+
 int opt_parse(const struct opt_set *set, int argc, char **argv, void *dest)
 {
 	struct argp_option options[ROWS_MAX + 2] = { 0 };
@@ -410,6 +451,8 @@ int opt_parse(const struct opt_set *set, int argc, char **argv, void *dest)
 		return err;
 	fill_argp(&p, options);
 	options[p.count] = (struct argp_option){ .name = "help", .key = KEY_HELP, .doc = "print this", .group = -1 };
+	if (whole_names(options, argc, argv))
+		return -EINVAL;
 	/* NO_ERRS silences argp's own --help, too. */
 	return argp_parse(&argp, argc, argv, ARGP_NO_ERRS | ARGP_NO_HELP, NULL, &p) ? -EINVAL : 0;
 }

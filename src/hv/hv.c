@@ -459,6 +459,15 @@ static int (*const check_kind[])(const struct hv_ops *ops, const struct hv_attr_
 	[HV_SWITCH] = check_number,
 };
 
+/* The most of a set that has nothing: who asks for it wants something. */
+static bool is_empty(const struct hv_attr_info *info, const uint64_t *value)
+{
+	for (unsigned i = 0; i < info->words; i++)
+		if (value[i])
+			return false;
+	return true;
+}
+
 /* One attribute into @v, after all checks that need no other attribute. */
 static int set_value(const struct hv_ops *ops, struct hv_values *v, const struct hv_attr_info *info,
 		     const uint64_t *payload, unsigned words)
@@ -475,8 +484,13 @@ static int set_value(const struct hv_ops *ops, struct hv_values *v, const struct
 			       info->option ? "--" : "attribute ", info->option ? info->option : info->name,
 			       ops->name);
 	memcpy(value, payload, (words < info->words ? words : info->words) * sizeof(value[0]));
-	if (words && payload[0] == HV_ATTR_MAX)
+	if (words && payload[0] == HV_ATTR_MAX) {
 		best_value(info, &limit, value);
+		if (info->kind == HV_SET && is_empty(info, value))
+			return log_err(-EINVAL, "%s%s=max: hypervisor %s has no %s; leave the option out",
+				       info->option ? "--" : "attribute ", info->option ? info->option : info->name,
+				       ops->name, info->help);
+	}
 	err = check_kind[info->kind](ops, info, &limit, value);
 	if (!err)
 		memcpy(value_of(v, info), value, info->words * sizeof(value[0]));

@@ -170,7 +170,7 @@ static void bad_options_give_one_line(void **state)
 		{ "--cpus 18446744073709551615", { "--cpus=", "number of vCPUs", "use" } },
 		{ "--sve-vl 100", { "--sve-vl=100", "not a vector length", "128" } },
 		{ "--sve-vl 128,128x", { "--sve-vl", "128x", "128" } },
-		{ "--sve-vl=", { "--sve-vl", "no vector length", "128" } },
+		{ "--sve-vl=", { "--sve-vl", "not a vector length", "128" } },
 		{ "--model v7", { "--model=v7", "not a choice", "v1|max" } },
 		{ "--pauth yes", { "--pauth=yes", "not a choice", "on or off" } },
 		{ "a b", { "b", "one argument too many", "--help" } },
