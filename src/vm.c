@@ -23,6 +23,8 @@
 
 #include "vm.h"
 
+#define LINUX_CMDLINE_MAX 2047 /* COMMAND_LINE_SIZE of arm64, with its terminating zero */
+
 const char *vm_exit_name(enum proc_exit status)
 {
 	switch (status) {
@@ -77,6 +79,36 @@ static void on_timeout(void *opaque)
 	snprintf(text, sizeof(text), "--timeout of %.1f s ran out", (double)vm->cfg->timeout_ns / NSEC_PER_SEC);
 	log_msg(LOG_ERR, "%s", text);
 	vm_stop(vm, PROC_TIMEOUT, text);
+}
+
+static bool is_stopped(struct vm *vm)
+{
+	bool stopped;
+
+	pthread_mutex_lock(&vm->lock);
+	stopped = vm->stopped;
+	pthread_mutex_unlock(&vm->lock);
+	return stopped;
+}
+
+/* Nothing on the console for so long: the user looks at an empty screen and wonders. Once. */
+static void on_silence(void *opaque)
+{
+	struct vm *vm = opaque;
+	char where[200];
+	uint64_t total;
+
+	console_kept(vm->console, NULL, 0, &total);
+	if (total || vm->resets || is_stopped(vm))
+		return;
+	vm_pause(vm);
+	arch_where(vm->hv, vm->vcpus[0].hv, where, sizeof(where));
+	log_warn("the guest has written nothing to its console in %d s; vCPU 0 is at %s after %" PRIu64
+		 " instructions; a Linux kernel speaks with --cmdline \"console=ttyAMA0 earlycon\"",
+		 VM_SILENCE_S, where, hv_vcpu_insn_count(vm->vcpus[0].hv));
+	/* Who has stopped the VM meanwhile wants it to stay so. */
+	if (!is_stopped(vm))
+		vm_resume(vm);
 }
 
 static void on_panic_grace(void *opaque) { vm_stop(opaque, PROC_PANIC, ""); }
@@ -186,6 +218,7 @@ static int build_events(struct vm *vm)
 		return -ENOMEM;
 	loop_timer_init(&vm->timeout, vm->loop, NULL, on_timeout, vm);
 	loop_timer_init(&vm->panic_grace, vm->loop, NULL, on_panic_grace, vm);
+	loop_timer_init(&vm->silence, vm->loop, NULL, on_silence, vm);
 	/* Before any thread exists, so that all of them leave these signals to the loop. */
 	end_signals(&set);
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
@@ -243,8 +276,14 @@ static int check_ram(const struct vm *vm)
 static int build_memory(struct vm *vm)
 {
 	int err = check_ram(vm);
+	char ram[32];
 
-	return err ? err : mem_add_ram(vm->mem, "ram", gpa(BOARD_RAM_BASE), vm->cfg->ram_bytes);
+	if (!err)
+		err = mem_add_ram(vm->mem, "ram", gpa(BOARD_RAM_BASE), vm->cfg->ram_bytes);
+	if (err == -ENOSPC)
+		log_err(err, "--mem: the host has no room for %s of address space; use less",
+			opt_size_text(vm->cfg->ram_bytes, ram, sizeof(ram)));
+	return err;
 }
 
 static int build_images(struct vm *vm)
@@ -407,11 +446,15 @@ static void say_what_runs(const struct vm *vm)
 	const char *name = strrchr(cfg->kernel, '/');
 	char ram[32];
 
-	log_info("hypervisor %s, %u vCPU%s, %s, kernel %s (%s)%s%s, console %s%s", vm->ops->name, vm->vcpu_count,
-		 vm->vcpu_count == 1 ? "" : "s", opt_size_text(cfg->ram_bytes, ram, sizeof(ram)),
-		 name ? name + 1 : cfg->kernel, vm->load.kind, cfg->initrd ? ", initrd " : "",
-		 cfg->initrd ? cfg->initrd : "", cfg->console,
+	log_info("hypervisor %s, %u vCPU%s, %s, kernel %s (%s)%s%s, command line \"%.60s%s\", console %s%s",
+		 vm->ops->name, vm->vcpu_count, vm->vcpu_count == 1 ? "" : "s",
+		 opt_size_text(cfg->ram_bytes, ram, sizeof(ram)), name ? name + 1 : cfg->kernel, vm->load.kind,
+		 cfg->initrd ? ", initrd " : "", cfg->initrd ? cfg->initrd : "", cfg->cmdline,
+		 strlen(cfg->cmdline) > 60 ? "..." : "", cfg->console,
 		 !strcmp(cfg->console, "stdio") && isatty(STDIN_FILENO) ? " (Ctrl-a x leaves)" : "");
+	if (strlen(cfg->cmdline) > LINUX_CMDLINE_MAX)
+		log_warn("--cmdline: %zu bytes; Linux on arm64 takes the first %d and ignores the rest",
+			 strlen(cfg->cmdline), LINUX_CMDLINE_MAX);
 }
 
 int vm_build(const struct vm_config *cfg, struct vm **out, enum proc_exit *status)
@@ -435,7 +478,6 @@ int vm_build(const struct vm_config *cfg, struct vm **out, enum proc_exit *statu
 		vm_destroy(vm);
 		return err;
 	}
-	say_what_runs(vm);
 	*out = vm;
 	return 0;
 }
@@ -450,6 +492,7 @@ void vm_destroy(struct vm *vm)
 	if (vm->loop) {
 		loop_timer_arm(&vm->timeout, UINT64_MAX);
 		loop_timer_arm(&vm->panic_grace, UINT64_MAX);
+		loop_timer_arm(&vm->silence, UINT64_MAX);
 		loop_del_fd(vm->signals);
 	}
 	if (vm->signal_fd >= 0)
@@ -541,25 +584,18 @@ static bool reset_and_go_on(struct vm *vm, struct vm_result *r)
 	return again;
 }
 
-static bool is_stopped(struct vm *vm)
-{
-	bool stopped;
-
-	pthread_mutex_lock(&vm->lock);
-	stopped = vm->stopped;
-	pthread_mutex_unlock(&vm->lock);
-	return stopped;
-}
-
 void vm_run(struct vm *vm, struct vm_result *r)
 {
 	int err = 0;
 
 	*r = (struct vm_result){ .status = PROC_HOST };
+	say_what_runs(vm);
 	for (unsigned i = 0; i < vm->vcpu_count && !err; i++)
 		err = vcpu_start(&vm->vcpus[i]);
 	if (!err && vm->cfg->timeout_ns)
 		loop_timer_arm(&vm->timeout, vm->cfg->start_ns + vm->cfg->timeout_ns);
+	if (!err)
+		loop_timer_arm(&vm->silence, loop_now_ns() + VM_SILENCE_S * NSEC_PER_SEC);
 	while (!err) {
 		vm_resume(vm);
 		loop_run(vm->loop);

@@ -17,7 +17,7 @@ struct vm {
 	/* These last as long as the VM. */
 	struct loop *loop;
 	struct console *console;
-	struct loop_timer timeout, panic_grace;
+	struct loop_timer timeout, panic_grace, silence;
 	struct loop_fd *signals;
 	int signal_fd;
 

@@ -62,4 +62,15 @@ enum { ARCH_BOOT_REG_COUNT = 6 };
  */
 void arch_boot_regs(gpa_t entry, gpa_t dtb, struct arch_boot_reg regs[ARCH_BOOT_REG_COUNT]);
 
+/* ---- Telling where it is ---- */
+
+struct hv_vm;
+struct hv_vcpu;
+
+/*
+ * For people: "PC 0x..., EL1, ..." with the last exception when one was taken. @vcpu is
+ * not running. Returns @text.
+ */
+const char *arch_where(struct hv_vm *vm, struct hv_vcpu *vcpu, char *text, size_t bytes);
+
 #endif

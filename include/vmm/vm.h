@@ -50,9 +50,10 @@ struct vm_result {
 
 /*
  * 0, or -errno with a message and in *status what the process should end with;
- * *vm is NULL then. Says in one line what it has built.
+ * *vm is NULL then.
  */
 int vm_build(const struct vm_config *cfg, struct vm **vm, enum proc_exit *status);
+/* Says in one line what runs. */
 void vm_run(struct vm *vm, struct vm_result *result);
 void vm_destroy(struct vm *vm);         /* NULL is fine */
 
@@ -83,6 +84,9 @@ void vm_stop(struct vm *vm, enum proc_exit status, const char *text);
  */
 #define VM_PANIC_GRACE_MS 300
 void vm_guest_panicked(struct vm *vm, const char *text);
+
+/* After so long without a byte on the console, says once where the guest is and what may help. */
+#define VM_SILENCE_S 20
 
 /* The user wants to leave (Ctrl-a x): ends with status QUIT. */
 void vm_quit(struct vm *vm);

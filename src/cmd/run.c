@@ -80,11 +80,17 @@ static int check_options(struct run *r)
 			       r->positional.value[0]);
 	r->vm.kernel = r->kernel ? r->kernel : r->positional.count ? r->positional.value[0] : NULL;
 	if (!r->vm.kernel)
-		return log_err(-EINVAL, "no kernel is given; use vmm run Image");
+		return log_err(
+			-EINVAL,
+			"no kernel is given; say which: vmm run Image, or vmm run --kernel vmlinuz --initrd root.cpio.gz");
 	return 0;
 }
 
-/* Opened before anything starts: a result that cannot be written is an error then, not after an hour. */
+/*
+ * Opened after everything else is in place and before anything starts: a result that cannot
+ * be written is an error then, not after an hour, and a run that is refused leaves an older
+ * result alone.
+ */
 static int open_result(const char *path, FILE **f)
 {
 	*f = NULL;
@@ -122,9 +128,10 @@ static int write_result(FILE *f, const char *path, const struct vm_result *r)
 	return bad ? log_err(-EIO, "--result-json=%s: could not be written", path) : 0;
 }
 
-static int run_vm(struct run *r, FILE *result_file)
+static int run_vm(struct run *r)
 {
 	struct vm_result result;
+	FILE *result_file;
 	enum proc_exit status;
 	struct vm *vm;
 
@@ -133,6 +140,10 @@ static int run_vm(struct run *r, FILE *result_file)
 	if (r->vm.dump_dtb) {
 		vm_destroy(vm);
 		return PROC_POWEROFF;
+	}
+	if (open_result(r->result_path, &result_file)) {
+		vm_destroy(vm);
+		return PROC_USAGE;
 	}
 	vm_run(vm, &result);
 	vm_destroy(vm);
@@ -152,7 +163,6 @@ static int cmd_run(int argc, char **argv)
 		},
 		.log_level = LOG_INFO,
 	};
-	FILE *result_file;
 
 	hv_block_init(&r.vm.attr);
 	if (opt_parse(&set, argc, argv, &r) || check_options(&r))
@@ -160,9 +170,7 @@ static int cmd_run(int argc, char **argv)
 	r.vm.reset_ends = r.on_reset;
 	log_set_level((enum log_level)r.log_level);
 	signal(SIGPIPE, SIG_IGN);
-	if (open_result(r.result_path, &result_file))
-		return PROC_USAGE;
-	return run_vm(&r, result_file);
+	return run_vm(&r);
 }
 
 COMMAND(run, "boot an arm64 guest", cmd_run);
