@@ -42,6 +42,7 @@ void print(const char *fmt, ...) __attribute__((format(printf, 1, 2)));  /* %s %
 bool report(bool condition, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void report_skip(const char *what, const char *why);
 _Noreturn void finish(void);            /* summary and power-off */
+bool told(const char *word);            /* the device tree has it: the way to say something on the command line */
 void *memset(void *d, int c, size_t n);
 void *memcpy(void *d, const void *s, size_t n);
 int memcmp(const void *a, const void *b, size_t n);
