@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +32,15 @@ static int no_such_command(const char *name)
 	return PROC_USAGE;
 }
 
+/* What was printed and did not arrive is a failure: a script that reads `vmm caps' must not take half for all. */
+static int flushed(int status)
+{
+	if (!fflush(stdout) && !ferror(stdout))
+		return status;
+	log_err(0, "standard output: %s", strerror(errno));
+	return status == PROC_POWEROFF ? PROC_HOST : status;
+}
+
 int main(int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : "help";
@@ -46,7 +56,7 @@ int main(int argc, char **argv)
 		return no_such_command(name);
 	snprintf(program, sizeof(program), "vmm %s", c->name);
 	if (argc < 2)
-		return c->run(1, (char *[]){ program, NULL });
+		return flushed(c->run(1, (char *[]){ program, NULL }));
 	argv[1] = program;
-	return c->run(argc - 1, argv + 1);
+	return flushed(c->run(argc - 1, argv + 1));
 }
