@@ -15,6 +15,7 @@ import subprocess
 import struct
 import sys
 import tempfile
+import termios
 import time
 import traceback
 
@@ -89,6 +90,7 @@ class Talk:
         self.slave = None
         if terminal:
             master, self.slave = pty.openpty()
+            self.before = termios.tcgetattr(self.slave)
             self.p = subprocess.Popen(self.argv, stdin=self.slave, stdout=self.slave, stderr=self.slave,
                                       start_new_session=True, **kw)
             self.r = self.w = master
