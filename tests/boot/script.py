@@ -13,6 +13,7 @@ A file NAME.boot has settings, a line "---", then steps:
   timeout  SECONDS        for the whole boot (default 180)
   refuse   REGEX          must never appear
   when     long           only with --long
+  like     NAME           settings and steps of NAME.boot, but for what is said here
 
   expect REGEX            wait for it in what comes after the last match
   send   TEXT             type a line
@@ -146,6 +147,9 @@ def parse(path):
 def load(folder, long):
     for file in sorted(fnmatch.filter(os.listdir(folder), "*.boot")):
         settings, steps = parse(os.path.join(folder, file))
+        if "like" in settings:
+            base, steps = parse(os.path.join(folder, settings["like"][0] + ".boot"))
+            settings = {**base, **settings}
         if "long" in settings.get("when", []) and not long:
             continue
         kinds = list(itertools.product(settings["kernel"], settings.get("cpus", ["1"])))

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Debian's unmodified kernels to a shell that works, and a clean power-off.
-kernel bookworm-cloud bookworm trixie-cloud trixie trixie-16k sid-cloud
+kernel bookworm-cloud bookworm trixie-cloud trixie
 cpus 1 2 4 8
 mem 128M 512M 2G 8G
 refuse Kernel panic
