@@ -142,12 +142,13 @@ static void F4_a_named_model_is_what_its_golden_dump_says(void **state)
 	for (unsigned i = 0; (m = hv_model_at(i)); i++) {
 		char want[8192], got[8192];
 		struct hv_block_buf b = block_of(HV_ATTR_MODEL, m->id);
-		struct hv_env env = new_env();
+		struct hv_env env;
 		struct hv_vm *vm;
 
 		if (!strcmp(m->name, "max"))
 			continue;
 		named++;
+		env = new_env();
 		vm = finished(backend(0), &env, &b.block);
 		dump(vm, got, sizeof(got));
 		read_golden(m->name, want, sizeof(want));
