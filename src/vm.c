@@ -584,6 +584,14 @@ static bool reset_and_go_on(struct vm *vm, struct vm_result *r)
 	return again;
 }
 
+/* Centuries from now is never. */
+static uint64_t timeout_end(const struct vm_config *cfg)
+{
+	uint64_t end;
+
+	return __builtin_add_overflow(cfg->start_ns, cfg->timeout_ns, &end) ? UINT64_MAX : end;
+}
+
 void vm_run(struct vm *vm, struct vm_result *r)
 {
 	int err = 0;
@@ -593,7 +601,7 @@ void vm_run(struct vm *vm, struct vm_result *r)
 	for (unsigned i = 0; i < vm->vcpu_count && !err; i++)
 		err = vcpu_start(&vm->vcpus[i]);
 	if (!err && vm->cfg->timeout_ns)
-		loop_timer_arm(&vm->timeout, vm->cfg->start_ns + vm->cfg->timeout_ns);
+		loop_timer_arm(&vm->timeout, timeout_end(vm->cfg));
 	if (!err)
 		loop_timer_arm(&vm->silence, loop_now_ns() + VM_SILENCE_S * NSEC_PER_SEC);
 	while (!err) {

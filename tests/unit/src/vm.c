@@ -222,6 +222,8 @@ static void the_user_may_leave_at_any_time(void **state)
 {
 	(void)state;
 	assert_status(&(struct guest){ .fn = SPIN, .meanwhile = quit }, PROC_QUIT, "quit");
+	assert_status(&(struct guest){ .fn = SPIN, .meanwhile = quit, .timeout_ns = UINT64_MAX - 1 }, PROC_QUIT,
+		      "quit");
 	assert_status(&(struct guest){ .fn = SPIN, .meanwhile = terminate }, PROC_QUIT, "quit");
 }
 
