@@ -15,8 +15,14 @@
 	}
 OP2(pacia, "pacia")
 OP2(pacib, "pacib")
-OP2(pacda, "pacda") OP2(pacdb, "pacdb") OP2(autia, "autia") OP2(autib, "autib") OP2(autda, "autda")
-	OP2(autdb, "autdb") static u64 xpaci(u64 p)
+OP2(pacda, "pacda")
+OP2(pacdb, "pacdb")
+OP2(autia, "autia")
+OP2(autib, "autib")
+OP2(autda, "autda")
+OP2(autdb, "autdb")
+
+static u64 xpaci(u64 p)
 {
 	asm volatile(".arch armv8.3-a\n xpaci %0" : "+r"(p));
 	return p;
