@@ -311,7 +311,10 @@ static int build_finish(struct vm *vm)
 /* Kept over resets: what the user sees and types survives. */
 static int build_console(struct vm *vm)
 {
-	return vm->console ? 0 : console_create(vm->cfg->console, vm->loop, vm, &vm->console);
+	/* Who only wants the tree keeps the terminal as it is. */
+	const char *where = vm->cfg->dump_dtb ? "null" : vm->cfg->console;
+
+	return vm->console ? 0 : console_create(where, vm->loop, vm, &vm->console);
 }
 
 static int build_devices(struct vm *vm)
@@ -568,7 +571,7 @@ static bool reset_and_go_on(struct vm *vm, struct vm_result *r)
 	int err;
 
 	vm->resets++;
-	log_info("the guest resets");
+	log_guest("reset; starting again (--on-reset=exit ends instead)"); /* limited: it may never stop */
 	err = restart(vm);
 	if (err) {
 		r->status = PROC_HOST;
