@@ -70,7 +70,7 @@ class Ended:
 
 def vmm(*args, stdin=subprocess.DEVNULL, timeout=PATIENCE, **kw):
     """`vmm args` to its end."""
-    argv, start = [VMM, *args], time.monotonic()
+    argv, start = [kw.pop("vmm", VMM), *args], time.monotonic()
     try:
         p = subprocess.run(argv, stdin=None if "input" in kw else stdin, stdout=kw.pop("stdout", subprocess.PIPE),
                            stderr=subprocess.PIPE, timeout=timeout, **kw)
