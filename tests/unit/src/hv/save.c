@@ -136,21 +136,28 @@ static void F2_a_feature_that_cannot_be_turned_off_is_refused(void **state)
 	free_env(&env);
 }
 
-static void F3_a_reader_must_have_the_capabilities_the_vm_relied_on(void **state)
+/* A VM of backend 1 that relies on DIRTY_LOG, saved into *s; then the backend loses the capability. */
+static struct hv_vm *save_then_lose_dirty_log(const struct hv_ops *ops, const struct hv_env *env, struct hv_saved *s)
 {
 	struct hv_block_buf b = block_of(HV_ATTR_CAPS, UINT64_C(1) << HV_CAP_DIRTY_LOG);
+	struct hv_vm *vm = finished(ops, env, &b.block);
+
+	new_vcpu(vm, 0);
+	assert_int_equal(hv_save(vm, s), 0);
+	fake.caps &= ~(UINT64_C(1) << HV_CAP_DIRTY_LOG);
+	return vm;
+}
+
+static void F3_a_reader_must_have_the_capabilities_the_vm_relied_on(void **state)
+{
 	struct hv_env env = new_env();
 	const struct hv_ops *ops = backend(1);
-	struct hv_vm *vm = finished(ops, &env, &b.block);
 	struct hv_saved s;
 	struct said said;
 	int err;
 
 	(void)state;
-	new_vcpu(vm, 0);
-	assert_int_equal(hv_save(vm, &s), 0);
-	hv_destroy(vm);
-	fake.caps &= ~(UINT64_C(1) << HV_CAP_DIRTY_LOG);
+	hv_destroy(save_then_lose_dirty_log(ops, &env, &s));
 	said_begin(&said);
 	err = try_create(ops, &s.attr.block);
 	assert_says(&said, "dirty-log");
@@ -181,19 +188,15 @@ static void F3_what_a_reader_must_have_is_said_by_name(void **state)
 
 static void F3_a_reader_without_a_named_capability_refuses(void **state)
 {
-	struct hv_block_buf b = block_of(HV_ATTR_CAPS, UINT64_C(1) << HV_CAP_DIRTY_LOG);
 	struct hv_env env = new_env();
-	const struct hv_ops *ops = backend(1);
-	struct hv_vm *vm = finished(ops, &env, &b.block);
 	struct hv_saved s;
+	struct hv_vm *vm;
 	struct said said;
 	int err;
 
 	(void)state;
-	new_vcpu(vm, 0);
-	assert_int_equal(hv_save(vm, &s), 0);
+	vm = save_then_lose_dirty_log(backend(1), &env, &s);
 	assert_string_equal(s.needs, "reg-list dirty-log saved-needs");
-	fake.caps &= ~(UINT64_C(1) << HV_CAP_DIRTY_LOG);
 	said_begin(&said);
 	err = hv_restore(vm, &s);
 	assert_says(&said, "capability dirty-log");
