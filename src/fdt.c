@@ -213,8 +213,8 @@ static void write_root(struct dt *t, const struct fdt_config *cfg)
 	dt_u32(t, "interrupt-parent", ARCH_FDT_GIC_PHANDLE);
 	dt_flag(t, "dma-coherent");
 	write_memory(t, cfg->mem);
-	if (cfg->arch && !t->err)
-		note(t, arch_fdt(t->blob, cfg->arch));
+	if (cfg->arch)
+		arch_fdt(t, cfg->arch);
 	write_clock(t);
 	if (cfg->devices)
 		devices_fdt(cfg->devices, t);
@@ -226,39 +226,40 @@ static void write_root(struct dt *t, const struct fdt_config *cfg)
 /* libfdt clears all of the room first, and touching 2 MiB takes longer than the rest of a start. */
 #define DT_BYTES_USUAL (64 * KIB)
 
-static void build(const struct fdt_config *cfg, struct dt *t, size_t room)
+int fdt_build_into(const struct fdt_config *cfg, void *blob, size_t room)
 {
-	*t = (struct dt){ .blob = malloc(room) };
-	if (!t->blob)
-		return;
-	note(t, fdt_create(t->blob, (int)room));
-	if (!t->err)
-		note(t, fdt_finish_reservemap(t->blob));
-	write_root(t, cfg);
-	if (!t->err)
-		note(t, fdt_finish(t->blob));
+	struct dt t = { .blob = blob };
+
+	note(&t, fdt_create(blob, (int)room));
+	if (!t.err)
+		note(&t, fdt_finish_reservemap(blob));
+	write_root(&t, cfg);
+	if (!t.err)
+		note(&t, fdt_finish(blob));
+	return t.err;
 }
 
 int fdt_build(const struct fdt_config *cfg, void **blob, size_t *bytes)
 {
-	struct dt t;
+	void *p = malloc(DT_BYTES_USUAL);
+	int err = p ? fdt_build_into(cfg, p, DT_BYTES_USUAL) : 0;
 
 	*blob = NULL;
-	build(cfg, &t, DT_BYTES_USUAL);
-	if (t.err == -FDT_ERR_NOSPACE) {
-		free(t.blob);
-		build(cfg, &t, DT_BYTES_MAX);
+	if (err == -FDT_ERR_NOSPACE) {
+		free(p);
+		p = malloc(DT_BYTES_MAX);
+		err = p ? fdt_build_into(cfg, p, DT_BYTES_MAX) : 0;
 	}
-	if (!t.blob)
+	if (!p)
 		return -ENOMEM;
-	if (t.err) {
-		free(t.blob);
+	if (err) {
+		free(p);
 		return log_err(-E2BIG, "device tree: %s (at most %u KiB; is the command line too long?)",
-			       fdt_strerror(t.err), (unsigned)(DT_BYTES_MAX / KIB));
+			       fdt_strerror(err), (unsigned)(DT_BYTES_MAX / KIB));
 	}
-	*bytes = fdt_totalsize(t.blob);
-	CHECK(!fdt_check_full(t.blob, *bytes));
-	*blob = t.blob;
+	*bytes = fdt_totalsize(p);
+	CHECK(!fdt_check_full(p, *bytes));
+	*blob = p;
 	return 0;
 }
 

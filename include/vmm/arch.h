@@ -35,13 +35,12 @@ struct arch_fdt_config {
 };
 
 /*
- * Writes cpus, psci, timer, interrupt-controller (and pmu) with libfdt's
- * sequential-write functions, into the root node, which the caller has begun,
- * given #address-cells = #size-cells = <2> and all its properties, and will end.
- * Interrupts are as in spec/dt.h.
- * Returns 0 or libfdt's negative error (-FDT_ERR_NOSPACE: enlarge and retry).
+ * Writes cpus, psci, timer, interrupt-controller (and pmu) into the root node, which
+ * the caller has begun, given #address-cells = #size-cells = <2> and all its
+ * properties, and will end. Interrupts are as in spec/dt.h.
  */
-int arch_fdt(void *fdt, const struct arch_fdt_config *cfg);
+struct dt;
+void arch_fdt(struct dt *t, const struct arch_fdt_config *cfg);
 
 /* ---- Entering the guest ---- */
 

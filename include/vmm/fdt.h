@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The device tree writer: nodes are written in order, depth first, and the
- * first error sticks, so that callers describe and do not check. (arch_fdt()
- * uses libfdt's own functions on the same blob.)
+ * first error sticks, so that callers describe and do not check.
  *
  *   dt_begin(t, "pl011@%x", base); dt_strings(...); dt_reg(...); dt_end(t);
  *
@@ -56,8 +55,11 @@ struct fdt_config {
 	uint64_t initrd_bytes;                  /* 0: none */
 };
 
+/* Writes the tree into @room bytes. 0, or libfdt's negative error: -FDT_ERR_NOSPACE: it needs more. */
+int fdt_build_into(const struct fdt_config *cfg, void *blob, size_t room);
+
 /*
- * Writes the tree. On success *blob is malloc'ed, *bytes its size (at most
+ * The same with as much room as it takes. On success *blob is malloc'ed, *bytes its size (at most
  * DT_BYTES_MAX) and it has passed fdt_check_full().
  */
 int fdt_build(const struct fdt_config *cfg, void **blob, size_t *bytes);
