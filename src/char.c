@@ -6,6 +6,7 @@
 #include <vmm/char.h>
 #include <vmm/err.h>
 #include <vmm/log.h>
+#include <vmm/text.h>
 
 REGISTRY_BY_NAME(chardev, const struct chardev_type, chardev_type_at, chardev_type_find);
 
@@ -15,10 +16,8 @@ static int chardev_unknown(const char *spec)
 
 	for (unsigned i = 0; chardev_type_at(i); i++) {
 		const struct chardev_type *t = chardev_type_at(i);
-		size_t used = strlen(known);
 
-		snprintf(known + used, sizeof(known) - used, "%s%s%s%s", i ? ", " : "", t->name, t->arg ? ":" : "",
-			 t->arg ? t->arg : "");
+		text_add_item(known, sizeof(known), ", ", "%s%s%s", t->name, t->arg ? ":" : "", t->arg ? t->arg : "");
 	}
 	return log_err(-EINVAL, "--console %.80s: no such console; there are %s", spec, known);
 }

@@ -10,6 +10,7 @@
 #include <vmm/fdt.h>
 #include <vmm/irq.h>
 #include <vmm/log.h>
+#include <vmm/text.h>
 
 REGISTRY_BY_NAME(device, const struct device_type, device_type_at, device_type_find);
 
@@ -108,10 +109,8 @@ static int options_unknown(const struct device_type *t, const char *key)
 {
 	char known[256] = "";
 
-	for (unsigned i = 0; i < t->option_count; i++) {
-		strncat(known, i ? ", " : "", sizeof(known) - strlen(known) - 1);
-		strncat(known, t->options[i].name, sizeof(known) - strlen(known) - 1);
-	}
+	for (unsigned i = 0; i < t->option_count; i++)
+		text_add_item(known, sizeof(known), ", ", "%s", t->options[i].name);
 	return log_err(-EINVAL, "--device %s: no option \"%s\"; it has %s", t->name, key,
 		       t->option_count ? known : "none");
 }

@@ -14,6 +14,7 @@
 #include <vmm/hv.h>
 #include <vmm/log.h>
 #include <vmm/opt.h>
+#include <vmm/text.h>
 
 #define KEY_FIRST 1000 /* not a character: no short options */
 #define KEY_HELP  999
@@ -186,8 +187,7 @@ static int parse_value_name(const struct hv_attr_info *a, const char *text, uint
 			return 0;
 		}
 		if (name)
-			snprintf(names + strlen(names), sizeof(names) - strlen(names), "%s%s", names[0] ? "|" : "",
-				 name);
+			text_add_item(names, sizeof(names), "|", "%s", name);
 	}
 	return names[0] ? log_err(-EINVAL, "--%s=%s: not a choice; use one of %s", a->option, text, names) : -ENOENT;
 }

@@ -29,6 +29,7 @@
 #define REG_ID_FW(n)    (UINT64_C(0x6030000000140000) | (n))
 #define REG_ID_BMAP(n)  (UINT64_C(0x6030000000160000) | (n))
 #define REG_ID_OWN(n)   (UINT64_C(0x60300000001f0000) | (n))
+#define REG_CLASS_BITMAP 0x16           /* of REG_ID_BMAP */
 
 static inline unsigned reg_id_bytes(uint64_t id) { return 1u << (id >> 52 & 0xf); }
 static inline unsigned reg_id_class(uint64_t id) { return id >> 16 & 0xfff; }

@@ -39,6 +39,9 @@ static inline uint64_t bits(uint64_t v, unsigned hi, unsigned lo)
 
 static inline uint64_t bit(uint64_t v, unsigned n) { return (v >> n) & 1; }
 
+/* Is bit @n of a set in words there? */
+static inline bool bit_of(const uint64_t *words, unsigned n) { return bit(words[n / 64], n % 64); }
+
 /* The low @n bits of @v (1..64) as a signed number. */
 static inline int64_t sext(uint64_t v, unsigned n)
 {

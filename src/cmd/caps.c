@@ -65,7 +65,7 @@ static struct json_object *set_bits(const struct hv_attr_info *a, const struct h
 	for (unsigned i = 0; i < a->words * 64u; i++) {
 		const char *name = hv_attr_value_name(a, i);
 
-		if (!(l->bits[i / 64] >> (i % 64) & 1))
+		if (!bit_of(l->bits, i))
 			continue;
 		if (name)
 			json_object_array_add(list, json_object_new_string(name));
@@ -80,7 +80,6 @@ static struct json_object *attr_facts(const struct hv_ops *ops, const struct hv_
 {
 	struct json_object *o = json_object_new_object();
 	struct hv_limit l;
-
 	const char *name = a->kind == HV_CHOICE ? hv_attr_value_name(a, a->value_default) : NULL;
 
 	json_object_object_add(o, "default",

@@ -13,6 +13,7 @@
 #include <vmm/hv.h>
 #include <vmm/log.h>
 #include <vmm/regs.h>
+#include <vmm/text.h>
 
 REGISTRY(backend, const struct hv_ops);
 
@@ -91,7 +92,7 @@ static void backend_names(char *text, size_t bytes)
 
 	text[0] = 0;
 	for (unsigned i = 0; (ops = hv_backend_at(i)); i++)
-		snprintf(text + strlen(text), bytes - strlen(text), ", %s", ops->name);
+		text_add(text, bytes, ", %s", ops->name);
 }
 
 int hv_backend_find(const char *name, const struct hv_ops **found)
@@ -330,33 +331,34 @@ int hv_probe(const struct hv_ops *ops, struct hv_block *b)
 	return 0;
 }
 
-/* "--ipa-bits=52", or "attribute caps=0x20" where there is no option. */
+/* "--ipa-bits", or "attribute caps" where there is no option. */
+static const char *spell_name(const struct hv_attr_info *info, char *text, size_t bytes)
+{
+	snprintf(text, bytes, "%s%s", info->option ? "--" : "attribute ", info->option ? info->option : info->name);
+	return text;
+}
+
+/* "--ipa-bits=52" */
 static const char *spell(const struct hv_attr_info *info, const uint64_t *value, char *text, size_t bytes)
 {
-	unsigned last = info->words;
-
+	spell_name(info, text, bytes);
 	if (info->kind != HV_SET) {
 		const char *how = info->kind == HV_SWITCH && value[0] < 2 ? value[0] ? "on" : "off"
 									  : hv_attr_value_name(info, value[0]);
 
-		snprintf(text, bytes, "%s%s=", info->option ? "--" : "attribute ",
-			 info->option ? info->option : info->name);
 		if (how)
-			snprintf(text + strlen(text), bytes - strlen(text), "%s", how);
+			text_add(text, bytes, "=%s", how);
 		else
-			snprintf(text + strlen(text), bytes - strlen(text), "%" PRIu64, value[0]);
+			text_add(text, bytes, "=%" PRIu64, value[0]);
 		return text;
 	}
-	while (last > 1 && !value[last - 1])
-		last--;
-	snprintf(text, bytes, "%s%s", info->option ? "--" : "attribute ", info->option ? info->option : info->name);
 	if (info->type != HV_ATTR_SVE_VLS) {
-		snprintf(text + strlen(text), bytes - strlen(text), "=0x%" PRIx64, value[0]);
+		text_add(text, bytes, "=0x%" PRIx64, value[0]);
 		return text;
 	}
-	for (unsigned i = 0, n = 0; i < last * 64; i++)
-		if (value[i / 64] >> (i % 64) & 1)
-			snprintf(text + strlen(text), bytes - strlen(text), "%s%u", n++ ? "," : "=", (i + 1) * 128);
+	for (unsigned i = 0, n = 0; i < info->words * 64u; i++)
+		if (bit_of(value, i))
+			text_add(text, bytes, "%s%u", n++ ? "," : "=", (i + 1) * 128);
 	return text;
 }
 
@@ -365,17 +367,16 @@ static void spell_bits(const struct hv_attr_info *info, const uint64_t *set, cha
 {
 	text[0] = 0;
 	for (unsigned i = 0; i < info->words * 64u; i++) {
-		const char *sep = text[0] ? ", " : "", *name = hv_attr_value_name(info, i);
-		size_t at = strlen(text);
+		const char *name = hv_attr_value_name(info, i);
 
-		if (!(set[i / 64] >> (i % 64) & 1))
+		if (!bit_of(set, i))
 			continue;
 		if (info->type == HV_ATTR_SVE_VLS)
-			snprintf(text + at, bytes - at, "%s%u", sep, (i + 1) * 128);
+			text_add_item(text, bytes, ", ", "%u", (i + 1) * 128);
 		else if (name)
-			snprintf(text + at, bytes - at, "%s%s", sep, name);
+			text_add_item(text, bytes, ", ", "%s", name);
 		else
-			snprintf(text + at, bytes - at, "%s%u", sep, i);
+			text_add_item(text, bytes, ", ", "%u", i);
 	}
 	if (!text[0])
 		snprintf(text, bytes, "none");
@@ -431,10 +432,10 @@ static int check_vector_lengths(const struct hv_attr_info *info, const uint64_t 
 	char what[128];
 
 	for (unsigned i = 0; i < info->words * 64u; i++)
-		if (value[i / 64] >> (i % 64) & 1)
+		if (bit_of(value, i))
 			longest = i + 1;
 	for (unsigned vq = 1; vq < longest; vq *= 2)
-		if (!(value[(vq - 1) / 64] >> ((vq - 1) % 64) & 1))
+		if (!bit_of(value, vq - 1))
 			return log_err(
 				-EINVAL,
 				"%s: %u is missing; with a vector length, all smaller powers of two must be there",
@@ -474,22 +475,21 @@ static int set_value(const struct hv_ops *ops, struct hv_values *v, const struct
 {
 	uint64_t value[HV_ATTR_WORDS_MAX] = { 0 };
 	struct hv_limit limit;
+	char what[64];
 	int err = check_tail(info, payload, words);
 
 	if (err)
 		return err;
 	err = hv_attr_limit(ops, info->type, &limit);
 	if (err)
-		return log_err(-EINVAL, "%s%s: hypervisor %s does not know it; leave it out",
-			       info->option ? "--" : "attribute ", info->option ? info->option : info->name,
-			       ops->name);
+		return log_err(-EINVAL, "%s: hypervisor %s does not know it; leave it out",
+			       spell_name(info, what, sizeof(what)), ops->name);
 	memcpy(value, payload, (words < info->words ? words : info->words) * sizeof(value[0]));
 	if (words && payload[0] == HV_ATTR_MAX) {
 		best_value(info, &limit, value);
 		if (info->kind == HV_SET && is_empty(info, value))
-			return log_err(-EINVAL, "%s%s=max: hypervisor %s has no %s; leave the option out",
-				       info->option ? "--" : "attribute ", info->option ? info->option : info->name,
-				       ops->name, info->help);
+			return log_err(-EINVAL, "%s=max: hypervisor %s has no %s; leave the option out",
+				       spell_name(info, what, sizeof(what)), ops->name, info->help);
 	}
 	err = check_kind[info->kind](ops, info, &limit, value);
 	if (!err)
@@ -765,8 +765,6 @@ static const struct reg_row {
 	{ #NAME, (id_), HV_SCOPE_##scope_, ((flags)&REG_FEATURE) != 0 },
 #include <vmm/regs.def>
 };
-
-#define REG_CLASS_BITMAP 0x16
 
 static const struct reg_row *reg_row(uint64_t id)
 {

@@ -7,13 +7,13 @@
  */
 #include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <vmm/hv.h>
 #include <vmm/regs.h>
+#include <vmm/text.h>
 
 static const struct hv_model models[] = {
 #define MODEL(id_, NAME, name_, text) { .id = (id_), .name = #name_, .help = (text) },
@@ -56,20 +56,6 @@ static const struct model_reg *row_of(enum model_id model, uint64_t id)
 	return NULL;
 }
 
-static void add_missing(char *why, size_t bytes, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-
-static void add_missing(char *why, size_t bytes, const char *fmt, ...)
-{
-	size_t at = strlen(why);
-	va_list ap;
-
-	at += (size_t)snprintf(why + at, bytes - at, "%s", at ? ", " : "");
-	va_start(ap, fmt);
-	if (at < bytes)
-		vsnprintf(why + at, bytes - at, fmt, ap);
-	va_end(ap);
-}
-
 static void apply_reg(struct hv_vm *vm, enum model_id model, const struct hv_reg *r, char *why, size_t bytes)
 {
 	const struct model_reg *row = row_of(model, r->id);
@@ -79,12 +65,13 @@ static void apply_reg(struct hv_vm *vm, enum model_id model, const struct hv_reg
 
 	snprintf(id, sizeof(id), "0x%" PRIx64, r->id);
 	if (hv_reg_bytes(r->id) > sizeof(now) || hv_reg_get(vm, NULL, r->id, &now)) {
-		add_missing(why, bytes, "%s cannot be read", name ? name : id);
+		text_add_item(why, bytes, ", ", "%s cannot be read", name ? name : id);
 		return;
 	}
 	want = (want & ~attrs) | (now & attrs);
 	if (hv_reg_set(vm, NULL, r->id, &want))
-		add_missing(why, bytes, "%s is 0x%" PRIx64 " and cannot be 0x%" PRIx64, name ? name : id, now, want);
+		text_add_item(why, bytes, ", ", "%s is 0x%" PRIx64 " and cannot be 0x%" PRIx64, name ? name : id, now,
+			      want);
 }
 
 static bool is_listed(const struct hv_reg *regs, unsigned count, uint64_t id)
@@ -102,7 +89,7 @@ static void check_absent(enum model_id model, const struct hv_reg *regs, unsigne
 		const struct model_reg *row = &model_regs[i];
 
 		if (row->model == model && row->value && !is_listed(regs, count, reg_ids[row->reg]))
-			add_missing(why, bytes, "%s is not there", hv_reg_name(reg_ids[row->reg]));
+			text_add_item(why, bytes, ", ", "%s is not there", hv_reg_name(reg_ids[row->reg]));
 	}
 }
 

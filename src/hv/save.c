@@ -14,6 +14,7 @@
 
 #include <vmm/hv.h>
 #include <vmm/log.h>
+#include <vmm/text.h>
 
 /* ---- Save ---- */
 
@@ -24,8 +25,7 @@ static void write_needs(const struct hv_vm *vm, struct hv_saved *s)
 
 	for (unsigned i = 0; i < 64; i++)
 		if (set >> i & 1)
-			snprintf(s->needs + strlen(s->needs), sizeof(s->needs) - strlen(s->needs), "%s%s",
-				 s->needs[0] ? " " : "", hv_cap_name(i));
+			text_add_item(s->needs, sizeof(s->needs), " ", "%s", hv_cap_name(i));
 }
 
 static int save_scope(struct hv_vm *vm, struct hv_vcpu *vcpu, struct hv_saved *s)

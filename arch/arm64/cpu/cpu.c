@@ -105,7 +105,7 @@ static bool feature_ok(const struct soc *s, unsigned reg, uint64_t v)
 
 	if (reg == SYS_PSCI_VERSION)
 		return v == limit || v == 0x2 || v == 0x10000;
-	if (reg_id_class(reg_rows[reg].id) == 0x16)
+	if (reg_id_class(reg_rows[reg].id) == REG_CLASS_BITMAP)
 		return !(v & ~limit);
 	return id_value_ok(reg, v, limit);
 }
