@@ -10,6 +10,7 @@
 #include <vmm/fdt.h>
 #include <vmm/irq.h>
 #include <vmm/log.h>
+#include <vmm/opt.h>
 #include <vmm/text.h>
 
 REGISTRY_BY_NAME(device, const struct device_type, device_type_at, device_type_find);
@@ -51,29 +52,6 @@ static int device_plug(struct device *d)
 
 /* ---- --device name,key=value,... ---- */
 
-static int parse_u64(const char *text, uint64_t *value)
-{
-	static const char suffix[] = "KMGT";
-	unsigned shift = 0;
-	const char *s;
-	char *end;
-
-	if (*text < '0' || *text > '9')
-		return -EINVAL;
-	errno = 0;
-	*value = strtoull(text, &end, strncasecmp(text, "0x", 2) ? 10 : 16);
-	if (errno)
-		return -ERANGE;
-	if (*end && (s = strchr(suffix, *end & ~0x20))) {
-		shift = 10 * (unsigned)(s - suffix + 1);
-		end++;
-	}
-	if (*end || (shift && *value >> (64 - shift)))
-		return -EINVAL;
-	*value <<= shift;
-	return 0;
-}
-
 static int option_set(struct device *d, const struct device_option *o, const char *value)
 {
 	char *field = (char *)d->state + o->offset;
@@ -83,7 +61,7 @@ static int option_set(struct device *d, const struct device_option *o, const cha
 	switch (o->kind) {
 	case DEVICE_STRING: memcpy(field, &value, sizeof(value)); return 0;
 	case DEVICE_U64:
-		if (parse_u64(value, &v))
+		if (!opt_number(value, &v))
 			return log_err(-EINVAL, "--device %s: %s=%s is not a number; use %s=%s", name, o->name, value,
 				       o->name, o->arg);
 		memcpy(field, &v, sizeof(v));

@@ -150,6 +150,11 @@ static int file_read(const struct file *f, void *dst, size_t len, uint64_t offse
 	return 0;
 }
 
+static int cannot_read(const struct file *f, int err)
+{
+	return log_err(err, "%s %s: cannot read it: %s", f->option, f->path, strerror(-err));
+}
+
 static int file_open(struct file *f, const char *option, const char *path)
 {
 	struct stat st;
@@ -159,7 +164,7 @@ static int file_open(struct file *f, const char *option, const char *path)
 	/* O_NONBLOCK: opening a FIFO must not wait for a writer. */
 	f->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (f->fd < 0)
-		return log_err(-errno, "%s %s: cannot read it: %s", option, path, strerror(errno));
+		return cannot_read(f, -errno);
 	if (fstat(f->fd, &st))
 		err = log_err(-errno, "%s %s: %s", option, path, strerror(errno));
 	else if (S_ISDIR(st.st_mode))
@@ -173,11 +178,19 @@ static int file_open(struct file *f, const char *option, const char *path)
 		f->head_len = f->bytes < HEAD_BYTES ? (size_t)f->bytes : HEAD_BYTES;
 		err = file_read(f, f->head, f->head_len, 0);
 		if (err)
-			log_err(err, "%s %s: cannot read it: %s", option, path, strerror(-err));
+			cannot_read(f, err);
 	}
 	if (err)
 		close(f->fd);
 	return err;
+}
+
+/* @len bytes at @offset of the file into guest memory. */
+static int file_load(struct mem *m, gpa_t at, const struct file *f, uint64_t offset, uint64_t len)
+{
+	int err = mem_load_file(m, at, f->fd, offset, len);
+
+	return err ? cannot_read(f, err) : 0;
 }
 
 static int truncated(const struct file *f)
@@ -303,8 +316,7 @@ static int load_image(struct mem *m, const struct file *f, struct load *l)
 	if (err)
 		return err;
 	l->kind = "Image";
-	err = mem_load_file(m, l->kernel, f->fd, 0, f->bytes);
-	return err ? log_err(err, "%s %s: cannot read it: %s", f->option, f->path, strerror(-err)) : 0;
+	return file_load(m, l->kernel, f, 0, f->bytes);
 }
 
 /* ---- Compressed Image ---- */
@@ -572,11 +584,8 @@ static int load_elf(struct mem *m, const struct file *f, struct load *l)
 		err = elf_entry(f, &e, segs, l);
 	if (!err)
 		err = elf_slot(f, m, segs, l);
-	for (unsigned i = 0; !err && i < segs->count; i++) {
-		err = mem_load_file(m, gpa(segs->s[i].p_paddr), f->fd, segs->s[i].p_offset, segs->s[i].p_filesz);
-		if (err)
-			log_err(err, "%s %s: cannot read it: %s", f->option, f->path, strerror(-err));
-	}
+	for (unsigned i = 0; !err && i < segs->count; i++)
+		err = file_load(m, gpa(segs->s[i].p_paddr), f, segs->s[i].p_offset, segs->s[i].p_filesz);
 	free(segs);
 	l->kind = "ELF";
 	return err;
@@ -618,11 +627,8 @@ int load_initrd(struct mem *m, const char *path, struct load *l)
 	end = ram ? ram->base.v + ram->bytes : 0;
 	if (!ram || at > end || f.bytes > end - at)
 		err = ram ? too_big(&f, "with the kernel it", at - ram->base.v + f.bytes, ram) : -EINVAL;
-	if (!err) {
-		err = mem_load_file(m, gpa(at), f.fd, 0, f.bytes);
-		if (err)
-			log_err(err, "--initrd %s: cannot read it: %s", path, strerror(-err));
-	}
+	if (!err)
+		err = file_load(m, gpa(at), &f, 0, f.bytes);
 	close(f.fd);
 	if (err)
 		return err;

@@ -46,8 +46,9 @@ static const struct unit time_units[] = {
 	{ "m", 60 * NSEC_PER_SEC }, { "h", 3600 * NSEC_PER_SEC },
 };
 
-/* Digits and a unit of the table. False: not that, or more than 64 bits. */
-static bool with_unit(const char *text, const struct unit *units, unsigned count, uint64_t *value)
+/* Digits of @base (0x may stand before those of 16) and a unit of the table. False: not that, or more than 64 bits.
+ */
+static bool with_unit(const char *text, int base, const struct unit *units, unsigned count, uint64_t *value)
 {
 	unsigned long long n;
 	char *end;
@@ -55,7 +56,7 @@ static bool with_unit(const char *text, const struct unit *units, unsigned count
 	if (!isdigit((unsigned char)text[0]))
 		return false;
 	errno = 0;
-	n = strtoull(text, &end, 10);
+	n = strtoull(text, &end, base);
 	for (unsigned i = 0; i < count && !errno; i++)
 		if (!strcasecmp(end, units[i].suffix))
 			return !__builtin_mul_overflow(n, units[i].factor, value);
@@ -81,7 +82,7 @@ int opt_size(const char *name, const char *text, uint64_t min, uint64_t max, uin
 	char limit[32];
 	uint64_t v;
 
-	if (!with_unit(text, size_units, ARRAY_SIZE(size_units), &v))
+	if (!with_unit(text, 10, size_units, ARRAY_SIZE(size_units), &v))
 		return log_err(-EINVAL, "--%s=%s: not a size; write a number with K, M, G or T, like 512M", name,
 			       text);
 	if (v < min)
@@ -94,11 +95,20 @@ int opt_size(const char *name, const char *text, uint64_t min, uint64_t max, uin
 	return 0;
 }
 
+bool opt_number(const char *text, uint64_t *value)
+{
+	static const struct unit units[] = {
+		{ "", 1 }, { "K", KIB }, { "M", MIB }, { "G", GIB }, { "T", 1024 * GIB }
+	};
+
+	return with_unit(text, strncasecmp(text, "0x", 2) ? 10 : 16, units, ARRAY_SIZE(units), value);
+}
+
 int opt_time(const char *name, const char *text, uint64_t min, uint64_t max, uint64_t *ns)
 {
 	uint64_t v;
 
-	if (!with_unit(text, time_units, ARRAY_SIZE(time_units), &v))
+	if (!with_unit(text, 10, time_units, ARRAY_SIZE(time_units), &v))
 		return log_err(-EINVAL, "--%s=%s: not a time; write a number with ms, s, m or h, like 30s", name,
 			       text);
 	if (v < min || (max && v > max))
@@ -142,7 +152,7 @@ static bool plain_number(const char *text, uint64_t *value)
 {
 	static const struct unit none[] = { { "", 1 } };
 
-	return with_unit(text, none, 1, value);
+	return with_unit(text, 10, none, 1, value);
 }
 
 /* One of "128,256". */
@@ -278,35 +288,18 @@ static int parse_option(struct parse *p, unsigned row, const char *text)
 	return parse_row(o, text, p->dest + o->offset);
 }
 
-/* argp knows that something is wrong with argv[next - 1], and says only that. */
-static void explain(const struct parse *p, const struct argp_state *state)
+/* argp knows that something is wrong with argv[next - 1], and says only that. Names are right: see whole_names(). */
+static void explain(const struct argp_state *state)
 {
 	const char *word = state->argv[state->next > 1 ? state->next - 1 : 0];
-	const char *names[ROWS_MAX], *near;
-	size_t len = strcspn(word, "=");
-	unsigned count = 0;
-	char name[64];
+	int name_len = (int)strcspn(word, "=");
 
-	for (unsigned i = 0; i < p->count; i++)
-		if (p->rows[i].name)
-			names[count++] = p->rows[i].name;
-	if (strncmp(word, "--", 2)) {
+	if (strncmp(word, "--", 2))
 		log_err(0, "%s: no such option; see %s --help", word, state->argv[0]);
-		return;
-	}
-	snprintf(name, sizeof(name), "%.*s", (int)len - 2, word + 2);
-	for (unsigned i = 0; i < count; i++) {
-		if (strcmp(names[i], name))
-			continue;
-		if (word[len])
-			log_err(0, "%s: --%s takes no value; leave it out", word, name);
-		else
-			log_err(0, "--%s: its value is missing; see %s --help", name, state->argv[0]);
-		return;
-	}
-	near = opt_nearest(name, names, count);
-	log_err(0, "--%s: no such option; %s%s%ssee %s --help", name, near ? "did you mean --" : "", near ? near : "",
-		near ? "? " : "", state->argv[0]);
+	else if (word[name_len])
+		log_err(0, "%s: %.*s takes no value; leave it out", word, name_len, word);
+	else
+		log_err(0, "%s: its value is missing; see %s --help", word, state->argv[0]);
 }
 
 static error_t on_key(int key, char *text, struct argp_state *state)
@@ -329,7 +322,7 @@ static error_t on_key(int key, char *text, struct argp_state *state)
 		break;
 	case ARGP_KEY_ERROR:
 		if (!p->complained)
-			explain(p, state);
+			explain(state);
 		return 0;
 	default:
 		if (key < KEY_FIRST || key >= KEY_FIRST + (int)p->count)

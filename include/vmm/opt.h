@@ -59,6 +59,8 @@ int opt_parse(const struct opt_set *set, int argc, char **argv, void *dest);
 /* One value by itself. @name is for the message. */
 int opt_size(const char *name, const char *text, uint64_t min, uint64_t max, uint64_t *bytes);
 int opt_time(const char *name, const char *text, uint64_t min, uint64_t max, uint64_t *ns);
+/* A number of anything: decimal, or hexadecimal after 0x, then perhaps K, M, G or T (of 1024). False: not that. */
+bool opt_number(const char *text, uint64_t *value);
 
 /* What the user may have meant: the name few typing errors away, or NULL. */
 const char *opt_nearest(const char *name, const char *const *names, unsigned count);
