@@ -65,12 +65,8 @@ static uint32_t raw_interrupts(const struct pl011 *p)
 static void update(struct device *d)
 {
 	struct pl011 *p = d->state;
-	bool line = raw_interrupts(p) & p->imsc;
 
-	if (line == p->line)
-		return;
-	p->line = line;
-	device_irq(d, line);
+	primecell_irq(d, &p->line, raw_interrupts(p) & p->imsc);
 }
 
 /* In loopback nothing comes from outside. */

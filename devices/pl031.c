@@ -30,12 +30,8 @@ static uint32_t now(const struct pl031 *p, uint64_t *ns)
 static void update(struct device *d)
 {
 	struct pl031 *p = d->state;
-	bool line = p->ris & p->imsc;
 
-	if (line == p->line)
-		return;
-	p->line = line;
-	device_irq(d, line);
+	primecell_irq(d, &p->line, p->ris & p->imsc);
 }
 
 /* Seconds until DR equals MR, modulo 2^32: a match in the past comes round again after 136 years. */

@@ -28,12 +28,8 @@ static uint32_t raw_interrupts(const struct pl061 *p)
 static void update(struct device *d)
 {
 	struct pl061 *p = d->state;
-	bool line = raw_interrupts(p) & p->ie;
 
-	if (line == p->line)
-		return;
-	p->line = line;
-	device_irq(d, line);
+	primecell_irq(d, &p->line, raw_interrupts(p) & p->ie);
 }
 
 static void input(struct device *d, uint32_t in)

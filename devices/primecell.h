@@ -36,6 +36,15 @@ static inline enum bus_result primecell_access(struct device *d, uint64_t offset
 	return BUS_OK;
 }
 
+/* Drives the interrupt when it changes; @line is the device's state that says to what. */
+static inline void primecell_irq(struct device *d, uint32_t *line, bool level)
+{
+	if (level == *line)
+		return;
+	*line = level;
+	device_irq(d, level);
+}
+
 /* Begins the node; the caller adds what is its own, and ends it. */
 static inline void primecell_fdt(struct device *d, struct dt *t, const char *name, const char *compatible)
 {

@@ -198,3 +198,40 @@ void writer_want(struct writer *w)
 		w->event = loop_add_fd(w->c->loop, w->fd, EPOLLOUT, NULL, writer_event, w);
 	pthread_mutex_unlock(&w->lock);
 }
+
+/* ---- Both ---- */
+
+void duplex_init(struct chardev *c, bool connected)
+{
+	struct duplex *x = c->state;
+
+	reader_init(&x->in, c);
+	writer_init(&x->out, c);
+	atomic_store(&x->connected, connected);
+}
+
+void duplex_close(struct chardev *c)
+{
+	struct duplex *x = c->state;
+
+	reader_close(&x->in);
+	writer_close(&x->out);
+}
+
+size_t duplex_write(struct chardev *c, const uint8_t *bytes, size_t len)
+{
+	struct duplex *x = c->state;
+
+	return atomic_load(&x->connected) ? writer_write(&x->out, bytes, len) : 0;
+}
+
+void duplex_want(struct chardev *c, size_t input, bool output)
+{
+	struct duplex *x = c->state;
+
+	reader_want(&x->in, input);
+	if (output && atomic_load(&x->connected))
+		writer_want(&x->out);
+}
+
+bool duplex_connected(struct chardev *c) { return atomic_load(&((struct duplex *)c->state)->connected); }

@@ -11,6 +11,7 @@
 #define DEVICES_CHAR_FDIO_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <vmm/char.h>
 #include <vmm/loop.h>
 
@@ -52,5 +53,22 @@ void writer_close(struct writer *w);
 size_t writer_write(struct writer *w, const uint8_t *bytes, size_t len);
 /* Any thread: one call of user->writable once there is room. */
 void writer_want(struct writer *w);
+
+/*
+ * Both, for a host end whose state begins with it: open calls duplex_init(), then
+ * reader_open() and writer_open() when somebody is there; the other functions are
+ * those of chardev_type.
+ */
+struct duplex {
+	struct reader in;
+	struct writer out;
+	atomic_bool connected;          /* somebody is there; the end's to change */
+};
+
+void duplex_init(struct chardev *c, bool connected);
+void duplex_close(struct chardev *c);
+size_t duplex_write(struct chardev *c, const uint8_t *bytes, size_t len);
+void duplex_want(struct chardev *c, size_t input, bool output);
+bool duplex_connected(struct chardev *c);
 
 #endif

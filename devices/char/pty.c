@@ -8,7 +8,6 @@
  */
 #include <fcntl.h>
 #include <poll.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -20,11 +19,9 @@
 #include "fdio.h"
 
 struct pty {
+	struct duplex io; /* first */
 	int master, inotify;
 	struct loop_fd *opened;
-	atomic_bool connected;
-	struct reader in;
-	struct writer out;
 };
 
 static void pty_check(struct chardev *c)
@@ -32,10 +29,10 @@ static void pty_check(struct chardev *c)
 	struct pty *p = c->state;
 	struct pollfd poll_fd = { .fd = p->master };
 
-	if (atomic_load(&p->connected) || poll(&poll_fd, 1, 0) < 0 || poll_fd.revents & POLLHUP)
+	if (atomic_load(&p->io.connected) || poll(&poll_fd, 1, 0) < 0 || poll_fd.revents & POLLHUP)
 		return;
-	atomic_store(&p->connected, true);
-	reader_open(&p->in, p->master);
+	atomic_store(&p->io.connected, true);
+	reader_open(&p->io.in, p->master);
 	c->user->writable(c->opaque);
 }
 
@@ -54,7 +51,7 @@ static void pty_left(struct reader *r)
 {
 	struct pty *p = r->c->state;
 
-	atomic_store(&p->connected, false);
+	atomic_store(&p->io.connected, false);
 	r->c->user->writable(r->c->opaque);
 	pty_check(r->c); /* somebody new may have come between hang-up and now */
 }
@@ -84,8 +81,7 @@ static void pty_close(struct chardev *c)
 
 	if (p->opened)
 		loop_del_fd(p->opened);
-	reader_close(&p->in);
-	writer_close(&p->out);
+	duplex_close(c);
 	if (p->inotify >= 0)
 		close(p->inotify);
 	if (p->master >= 0)
@@ -101,9 +97,8 @@ static int pty_open(struct chardev *c, const char *arg)
 	(void)arg;
 	p->master = posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
 	p->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-	p->in.eof = pty_left;
-	reader_init(&p->in, c);
-	writer_init(&p->out, c);
+	p->io.in.eof = pty_left;
+	duplex_init(c, false);
 	if (p->master < 0 || p->inotify < 0 || grantpt(p->master) || unlockpt(p->master) ||
 	    ptsname_r(p->master, path, sizeof(path))) {
 		err = log_err(-errno, "--console pty: the host gives no pseudo terminal: %s", strerror(errno));
@@ -118,7 +113,7 @@ static int pty_open(struct chardev *c, const char *arg)
 	}
 	out = fcntl(p->master, F_DUPFD_CLOEXEC, 0);
 	if (out >= 0)
-		writer_open(&p->out, out);
+		writer_open(&p->io.out, out);
 	p->opened = out < 0 ? NULL : loop_add_fd(c->loop, p->inotify, EPOLLIN, NULL, pty_opened, c);
 	if (!p->opened) {
 		err = log_err(-EMFILE, "--console pty: cannot watch %s", path);
@@ -131,32 +126,14 @@ close:
 	return err;
 }
 
-static size_t pty_write(struct chardev *c, const uint8_t *bytes, size_t len)
-{
-	struct pty *p = c->state;
-
-	return atomic_load(&p->connected) ? writer_write(&p->out, bytes, len) : 0;
-}
-
-static void pty_want(struct chardev *c, size_t input, bool output)
-{
-	struct pty *p = c->state;
-
-	reader_want(&p->in, input);
-	if (output && atomic_load(&p->connected))
-		writer_want(&p->out);
-}
-
-static bool pty_connected(struct chardev *c) { return atomic_load(&((struct pty *)c->state)->connected); }
-
 static const struct chardev_type pty_type = {
 	.name = "pty",
 	.help = "a pseudo terminal; its path is printed",
 	.state_bytes = sizeof(struct pty),
 	.open = pty_open,
 	.close = pty_close,
-	.write = pty_write,
-	.want = pty_want,
-	.connected = pty_connected,
+	.write = duplex_write,
+	.want = duplex_want,
+	.connected = duplex_connected,
 };
 CHARDEV(pty, &pty_type);

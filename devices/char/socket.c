@@ -4,7 +4,6 @@
  * What the guest wrote meanwhile is kept by the console and comes first.
  */
 #include <fcntl.h>
-#include <stdatomic.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -16,20 +15,18 @@
 #include "fdio.h"
 
 struct sock {
+	struct duplex io; /* first */
 	struct sockaddr_un addr;
 	int listener, client;
 	struct loop_fd *accepting;
-	atomic_bool connected;
-	struct reader in;
-	struct writer out;
 };
 
 static void sock_left(struct reader *r)
 {
 	struct sock *s = r->c->state;
 
-	atomic_store(&s->connected, false);
-	writer_close(&s->out);
+	atomic_store(&s->io.connected, false);
+	writer_close(&s->io.out);
 	close(s->client);
 	s->client = -1;
 	r->c->user->writable(r->c->opaque);
@@ -51,9 +48,9 @@ static void sock_accept(void *opaque, uint32_t events)
 		return;
 	}
 	s->client = fd;
-	writer_open(&s->out, out);
-	atomic_store(&s->connected, true);
-	reader_open(&s->in, fd);
+	writer_open(&s->io.out, out);
+	atomic_store(&s->io.connected, true);
+	reader_open(&s->io.in, fd);
 	c->user->writable(c->opaque);
 }
 
@@ -78,8 +75,7 @@ static void sock_close(struct chardev *c)
 
 	if (s->accepting)
 		loop_del_fd(s->accepting);
-	reader_close(&s->in);
-	writer_close(&s->out);
+	duplex_close(c);
 	if (s->client >= 0)
 		close(s->client);
 	close(s->listener);
@@ -92,9 +88,8 @@ static int sock_open(struct chardev *c, const char *arg)
 	int err;
 
 	s->client = -1;
-	s->in.eof = sock_left;
-	reader_init(&s->in, c);
-	writer_init(&s->out, c);
+	s->io.in.eof = sock_left;
+	duplex_init(c, false);
 	s->addr.sun_family = AF_UNIX;
 	if (strlen(arg) >= sizeof(s->addr.sun_path))
 		return log_err(-ENAMETOOLONG, "--console socket:%s: a socket's path has at most %zu bytes", arg,
@@ -119,24 +114,6 @@ static int sock_open(struct chardev *c, const char *arg)
 	return 0;
 }
 
-static size_t sock_write(struct chardev *c, const uint8_t *bytes, size_t len)
-{
-	struct sock *s = c->state;
-
-	return atomic_load(&s->connected) ? writer_write(&s->out, bytes, len) : 0;
-}
-
-static void sock_want(struct chardev *c, size_t input, bool output)
-{
-	struct sock *s = c->state;
-
-	reader_want(&s->in, input);
-	if (output && atomic_load(&s->connected))
-		writer_want(&s->out);
-}
-
-static bool sock_connected(struct chardev *c) { return atomic_load(&((struct sock *)c->state)->connected); }
-
 static const struct chardev_type socket_type = {
 	.name = "socket",
 	.arg = "PATH",
@@ -144,8 +121,8 @@ static const struct chardev_type socket_type = {
 	.state_bytes = sizeof(struct sock),
 	.open = sock_open,
 	.close = sock_close,
-	.write = sock_write,
-	.want = sock_want,
-	.connected = sock_connected,
+	.write = duplex_write,
+	.want = duplex_want,
+	.connected = duplex_connected,
 };
 CHARDEV(socket, &socket_type);

@@ -23,8 +23,7 @@
 #define ESCAPE 0x01 /* Ctrl-a */
 
 struct stdio {
-	struct reader in;
-	struct writer out;
+	struct duplex io; /* first */
 	bool terminal;
 	bool escaped; /* Ctrl-a was the last key */
 };
@@ -135,7 +134,7 @@ static void say(const char *text)
 /* What follows Ctrl-a. */
 static void escape_key(struct stdio *s, uint8_t key, uint8_t *keys, size_t *len)
 {
-	struct chardev *c = s->in.c;
+	struct chardev *c = s->io.in.c;
 
 	switch (key) {
 	case 'x': c->user->quit(c->opaque); return;
@@ -216,47 +215,29 @@ static int stdio_open(struct chardev *c, const char *arg)
 	int out = stdout_open();
 
 	(void)arg;
-	reader_init(&s->in, c);
-	writer_init(&s->out, c);
+	duplex_init(c, true);
 	if (out >= 0)
-		writer_open(&s->out, out);
+		writer_open(&s->io.out, out);
 	else
-		s->out.dead = true; /* started with fd 1 closed */
+		s->io.out.dead = true; /* started with fd 1 closed */
 	if (fcntl(STDIN_FILENO, F_GETFD) < 0)
 		return 0;
 	s->terminal = isatty(STDIN_FILENO);
 	if (s->terminal && in_background())
 		return 0;
 	if (s->terminal && tty_raw()) {
-		s->in.data = terminal_keys;
-		s->in.always = true;
+		s->io.in.data = terminal_keys;
+		s->io.in.always = true;
 	}
 	/* The end of input does not end the guest: the reader just closes. */
-	reader_open(&s->in, STDIN_FILENO);
+	reader_open(&s->io.in, STDIN_FILENO);
 	return 0;
 }
 
 static void stdio_close(struct chardev *c)
 {
-	struct stdio *s = c->state;
-
-	reader_close(&s->in);
-	writer_close(&s->out);
+	duplex_close(c);
 	tty_restore();
-}
-
-static size_t stdio_write(struct chardev *c, const uint8_t *bytes, size_t len)
-{
-	return writer_write(&((struct stdio *)c->state)->out, bytes, len);
-}
-
-static void stdio_want(struct chardev *c, size_t input, bool output)
-{
-	struct stdio *s = c->state;
-
-	reader_want(&s->in, input);
-	if (output)
-		writer_want(&s->out);
 }
 
 static const struct chardev_type stdio_type = {
@@ -265,8 +246,8 @@ static const struct chardev_type stdio_type = {
 	.state_bytes = sizeof(struct stdio),
 	.open = stdio_open,
 	.close = stdio_close,
-	.write = stdio_write,
-	.want = stdio_want,
+	.write = duplex_write,
+	.want = duplex_want,
 	.on_terminal = true,
 };
 CHARDEV(stdio, &stdio_type);
