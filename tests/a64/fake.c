@@ -198,6 +198,11 @@ FAKE enum exec sysreg_msr(struct cpu *c, const struct insn *i)
 	(void)i;
 	return other(c, "sysreg_msr");
 }
+FAKE enum exec sysreg_trap(struct cpu *c, uint32_t word)
+{
+	(void)word;
+	return exc_sync(c, EC_SYSREG, 0);
+}
 FAKE enum exec smccc_call(struct cpu *c) { return other(c, "smccc_call"); }
 FAKE void cpu_send_event(struct soc *s) { (void)s; }
 FAKE void cpu_request(struct cpu *c, uint32_t req)

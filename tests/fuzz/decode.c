@@ -155,7 +155,7 @@ static void step(struct cpu *c, struct input *in)
 		n = take_u16(in) % (TABLE_BYTES / 8);
 		descriptor = take_u64(in);
 		EXPECT(!mem_write(env.mem, gpa(TABLES + n * 8), &descriptor, 8));
-		mmu_flush_all(c);
+		mmu_inv_all(c);
 	} else {
 		value = take_u64(in);
 		c->x[op & 31] = op & 0x10 ? likely(value) : value;

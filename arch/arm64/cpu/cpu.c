@@ -54,10 +54,9 @@ static uint64_t features_of(const struct soc *s)
 /* ID_AA64MMFR0_EL1.PARange: the largest size that is not beyond the VM's IPA size. */
 static unsigned pa_range(unsigned ipa_bits)
 {
-	static const uint8_t sizes[] = { 32, 36, 40, 42, 44, 48 };
 	unsigned n = 0;
 
-	while (n + 1 < ARRAY_SIZE(sizes) && sizes[n + 1] <= ipa_bits)
+	while (n < 5 && mmu_pa_bits(n + 1) <= ipa_bits)
 		n++;
 	return n;
 }
@@ -129,7 +128,7 @@ static const struct reg_row *row_of(const struct soc *s, uint64_t id)
 {
 	for (unsigned k = 0; k < SYS_COUNT; k++)
 		if (id != REG_NO_ID && reg_rows[k].id == id)
-			return s->features >> reg_rows[k].feat & 1 ? &reg_rows[k] : NULL;
+			return soc_has(s, reg_rows[k].feat) ? &reg_rows[k] : NULL;
 	return NULL;
 }
 
@@ -152,7 +151,7 @@ int cpu_reg_list(struct soc *s, struct hv_reg *regs, unsigned *count)
 	for (unsigned k = 0; k < SYS_COUNT; k++) {
 		const struct reg_row *row = &reg_rows[k];
 
-		if (!(row->flags & REG_SNAP) || !(s->features >> row->feat & 1))
+		if (!(row->flags & REG_SNAP) || !soc_has(s, row->feat))
 			continue;
 		if (n < room)
 			regs[n] = (struct hv_reg){ .id = row->id, .scope = row->scope };
@@ -191,12 +190,10 @@ int cpu_reg_get(struct soc *s, struct cpu *c, uint64_t id, void *value)
 	return 0;
 }
 
-/* EL0t, EL1t, EL1h; bits of features that no VM has are refused. */
+/* Bits of features that no VM has are refused. */
 static int pstate_set(struct cpu *c, uint64_t v)
 {
-	unsigned mode = v & 0x1f;
-
-	if ((mode != 0 && mode != 4 && mode != 5) || (v & ~reg_rows[SYS_SPSR_EL1].mask))
+	if (!cpu_mode_exists(v) || (v & ~reg_rows[SYS_SPSR_EL1].mask))
 		return -EINVAL;
 	cpu_set_pstate(c, v);
 	return 0;
@@ -248,7 +245,7 @@ void cpu_reset(struct cpu *c)
 	c->el = c->spsel = 1;
 	mmu_el_changed(c);
 	mmu_regime_changed(c);
-	mmu_flush_all(c);
+	mmu_inv_all(c);
 	cpu_set_pstate(c, reg_rows[SYS_PSTATE].reset);
 	debug_reset(c);
 	cpu_update_fp_trap(c);

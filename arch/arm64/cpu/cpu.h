@@ -8,6 +8,7 @@
 #define CPU_CPU_H
 
 #include <pthread.h>
+#include <spec/sysreg.h>
 #include <stdatomic.h>
 #include <vmm/cpu.h>
 #include <vmm/regs.h>
@@ -182,6 +183,9 @@ struct soc {
 	struct timer *timer;
 };
 
+/* Does the VM have the feature? What its ID registers say decides. */
+static inline bool soc_has(const struct soc *s, unsigned feat) { return s->features >> feat & 1; }
+
 static inline union vreg *cpu_v(struct cpu *c, unsigned n) { return (union vreg *)(void *)c->z[n]; }
 
 /* Result of an operation that zeroes the rest of the register (every scalar and vector write but INS-like ones). */
@@ -322,7 +326,8 @@ void mmu_ring_reset(struct cpu *c);      /* no cpu runs */
 void mmu_regime_changed(struct cpu *c);
 int  mmu_init(struct cpu *c);
 void mmu_destroy(struct cpu *c);
-void mmu_flush_all(struct cpu *c);
+void mmu_inv_all(struct cpu *c);                /* this cpu's TLBs */
+unsigned mmu_pa_bits(unsigned range);           /* of ID_AA64MMFR0_EL1.PARange or TCR_EL1.IPS */
 void mmu_flush_contexts(struct cpu *c);         /* first-level TLBs: the fill policy changed */
 void mmu_el_changed(struct cpu *c);             /* c->el was set: ctx follows */
 void mmu_purge_user(struct cpu *c);             /* PSTATE.PAN was set: EL1 forgets pages of EL0 */
@@ -345,6 +350,23 @@ enum exec exc_sync_ret(struct cpu *c, unsigned ec, uint32_t iss);       /* ELR =
 enum exec exc_sync_far(struct cpu *c, unsigned ec, uint32_t iss, uint64_t far);
 enum exec exc_irq(struct cpu *c, bool fiq);
 enum exec exc_return(struct cpu *c);                            /* ERET */
+
+/* Arm ARM, EffectiveTBI: is the tag of an address of this half ignored (@data; else: of an instruction)? */
+static inline bool cpu_tag_ignored(const struct cpu *c, unsigned upper, bool data)
+{
+	uint64_t tcr = c->sys[SYS_TCR_EL1];
+
+	return (tcr & (upper ? TCR_TBI1 : TCR_TBI0)) && (data || !(tcr & (upper ? TCR_TBID1 : TCR_TBID0)));
+}
+
+/* Bits of an address of this half, from TCR_EL1.TnSZ; what is out of range behaves as the nearest that is not. */
+static inline unsigned cpu_va_bits(const struct cpu *c, unsigned upper)
+{
+	uint64_t tcr = c->sys[SYS_TCR_EL1];
+	unsigned size = (unsigned)(upper ? bits(tcr, 21, 16) : bits(tcr, 5, 0));
+
+	return 64 - (size < 16 ? 16 : size > 39 ? 39 : size);
+}
 
 /*
  * What an indirect branch, ERET or exception makes of @target: with top-byte-ignore
@@ -369,6 +391,8 @@ void cpu_set_daif(struct cpu *c, uint32_t daif);                /* re-examines i
 void cpu_update_fp_trap(struct cpu *c);
 void cpu_check_step(struct cpu *c);             /* sets or clears REQ_STEP: PSTATE.IL or what debug depends on changed */
 bool cpu_irq_deliverable(struct cpu *c);
+/* Is M<4:0> of a PSTATE EL0t, EL1t or EL1h? There is no other level and no AArch32. */
+bool cpu_mode_exists(uint64_t pstate);
 
 /* ---- Self-hosted debug (debug.c) ---- */
 

@@ -15,12 +15,6 @@
  */
 #include "mmu.h"
 
-enum { EC_BREAKPOINT = 0x30, EC_STEP = 0x32, EC_WATCHPOINT = 0x34 }; /* from EL0; + 1 from EL1 */
-enum { FSC_DEBUG = 0x22 };
-
-#define MDSCR_SS   (UINT64_C(1) << 0)
-#define MDSCR_KDE  (UINT64_C(1) << 13)
-#define MDSCR_MDE  (UINT64_C(1) << 15)
 #define OSLSR_OSLK (UINT64_C(1) << 1)
 
 #define ISS_STEP_ISV (UINT32_C(1) << 24)
@@ -151,13 +145,13 @@ bool debug_step_pending(const struct cpu *c) { return !c->ss && step_active(c); 
 /* After an instruction in the active-not-pending state ISS says so, and whether it was a load-exclusive. */
 enum exec debug_step_exception(struct cpu *c)
 {
-	uint32_t iss = FSC_DEBUG;
+	uint32_t iss = DFSC_DEBUG;
 
 	if (c->stepped != STEPPED_NOT)
 		iss |= ISS_STEP_ISV;
 	if (c->stepped == STEPPED_LOAD_EXCLUSIVE)
 		iss |= ISS_STEP_EX;
-	return exc_sync(c, EC_STEP + c->el, iss);
+	return exc_sync(c, EC_STEP_LOWER + c->el, iss);
 }
 
 /* LDXR, LDAXR, LDXP, LDAXP: size 001000 o2=0 L=1; with o1 and size 0x it is CASP. */
@@ -179,7 +173,7 @@ bool debug_breakpoint(struct cpu *c)
 		return false;
 	for (unsigned n = 0; n < BREAKPOINTS; n++)
 		if (breakpoint_matches(c, n)) {
-			exc_sync(c, EC_BREAKPOINT + c->el, FSC_DEBUG);
+			exc_sync(c, EC_BREAKPOINT_LOWER + c->el, DFSC_DEBUG);
 			return true;
 		}
 	return false;
@@ -191,7 +185,7 @@ bool debug_watch_slow(struct cpu *c, uint64_t va, unsigned bytes, unsigned how)
 {
 	unsigned el = how & WATCH_UNPRIV ? 0 : c->el;
 	uint64_t hit = 0, at = UINT64_MAX;
-	uint32_t iss = FSC_DEBUG | (how & WATCH_CM ? ISS_CM : 0) | ISS_WNR;
+	uint32_t iss = DFSC_DEBUG | (how & WATCH_CM ? ISS_CM : 0) | ISS_WNR;
 
 	if (!debug_enabled(c))
 		return false;
@@ -207,7 +201,7 @@ bool debug_watch_slow(struct cpu *c, uint64_t va, unsigned bytes, unsigned how)
 	}
 	if (at == UINT64_MAX)
 		return false;
-	exc_sync_far(c, EC_WATCHPOINT + c->el, iss, at);
+	exc_sync_far(c, EC_WATCHPOINT_LOWER + c->el, iss, at);
 	return true;
 }
 

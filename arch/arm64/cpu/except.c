@@ -10,18 +10,6 @@
  */
 #include "cpu.h"
 
-enum { EC_UNKNOWN = 0x00, EC_FP = 0x07, EC_SP_ALIGNMENT = 0x26 };
-
-#define ESR_IL (UINT64_C(1) << 25) /* the instruction has 32 bits */
-
-#define MDSCR_SS  (UINT64_C(1) << 0)
-#define MDSCR_MDE (UINT64_C(1) << 15)
-
-#define SCTLR_SA    (UINT64_C(1) << 3)
-#define SCTLR_SA0   (UINT64_C(1) << 4)
-#define SCTLR_SPAN  (UINT64_C(1) << 23)
-#define SCTLR_DSSBS (UINT64_C(1) << 44)
-
 enum vector { VECTOR_SYNC = 0x000, VECTOR_IRQ = 0x080, VECTOR_FIQ = 0x100 };
 
 uint64_t cpu_pstate(const struct cpu *c)
@@ -86,10 +74,8 @@ void cpu_update_fp_trap(struct cpu *c)
 /* Fields of features that this VM does not have are RES0, in SPSR_EL1 too. */
 static uint64_t pstate_res0(const struct soc *s)
 {
-	uint64_t no = ~s->features;
-
-	return (no >> FEAT_PAN & 1 ? PSTATE_PAN : 0) | (no >> FEAT_DIT & 1 ? PSTATE_DIT : 0) |
-	       (no >> FEAT_BTI & 1 ? UINT64_C(3) << PSTATE_BTYPE_SHIFT : 0);
+	return (soc_has(s, FEAT_PAN) ? 0 : PSTATE_PAN) | (soc_has(s, FEAT_DIT) ? 0 : PSTATE_DIT) |
+	       (soc_has(s, FEAT_BTI) ? 0 : UINT64_C(3) << PSTATE_BTYPE_SHIFT);
 }
 
 void cpu_set_pstate(struct cpu *c, uint64_t p)
@@ -165,10 +151,9 @@ bool cpu_sp_misaligned(struct cpu *c)
 	return true;
 }
 
-/* To EL0t, EL1t or EL1h; there is no other level and no AArch32. */
-static bool return_is_legal(uint64_t spsr)
+bool cpu_mode_exists(uint64_t pstate)
 {
-	unsigned m = spsr & 0x1f;
+	unsigned m = pstate & 0x1f;
 
 	return m == 0 || m == 4 || m == 5;
 }
@@ -187,7 +172,7 @@ enum exec exc_return(struct cpu *c)
 	c->excl.size = 0;
 	atomic_store_explicit(&c->event, true, memory_order_relaxed);
 	c->pc = cpu_branch_address(c, c->sys[SYS_ELR_EL1]);
-	if (!return_is_legal(spsr))
+	if (!cpu_mode_exists(spsr))
 		spsr = (spsr & ~UINT64_C(0x1f)) | PSTATE_IL | (uint64_t)c->el << 2 | c->spsel;
 	ss = debug_return_ss(c, spsr);
 	cpu_set_pstate(c, (spsr & ~PSTATE_SS) | (ss ? PSTATE_SS : 0));
@@ -202,9 +187,9 @@ enum exec exec_undefined(struct cpu *c, const struct insn *i)
 	return exc_undefined(c);
 }
 
-/* CPACR_EL1.FPEN: EC 0x07, condition valid and "always". */
+/* CPACR_EL1.FPEN */
 enum exec exec_fp_trapped(struct cpu *c, const struct insn *i)
 {
 	(void)i;
-	return exc_sync(c, EC_FP, UINT32_C(1) << 24 | UINT32_C(0xe) << 20);
+	return exc_sync(c, EC_FP, ISS_COND_ALWAYS);
 }

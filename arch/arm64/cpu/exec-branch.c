@@ -2,16 +2,12 @@
 /* Arm ARM, "Branches": direct, conditional, compare and test, by register (also authenticated), exception return. */
 #include "cpu.h"
 
-/* Arm ARM, BranchAddr and EffectiveTBI for instruction addresses of the EL1&0 regime. */
+/* Arm ARM, BranchAddr of the EL1&0 regime. */
 uint64_t cpu_branch_address(const struct cpu *c, uint64_t target)
 {
-	uint64_t tcr, canonical = (uint64_t)sext(target, 56);
-	unsigned upper = (unsigned)bit(target, 55);
+	uint64_t canonical = (uint64_t)sext(target, 56);
 
-	if (canonical == target)
-		return target;
-	tcr = c->sys[SYS_TCR_EL1];
-	return bit(tcr, 37 + upper) && !bit(tcr, 51 + upper) ? canonical : target;
+	return canonical != target && cpu_tag_ignored(c, (unsigned)bit(target, 55), false) ? canonical : target;
 }
 
 static enum exec jump(struct cpu *c, uint64_t target)
@@ -69,7 +65,7 @@ enum exec exec_tbnz(struct cpu *c, const struct insn *i)
  * What the target has to accept (BTI): 1 a jump by x16 or x17, or from a page
  * that is not guarded; 2 a call; 3 any other jump.
  */
-static void set_btype(struct cpu *c, uint8_t btype) { c->btype = c->soc->features >> FEAT_BTI & 1 ? btype : 0; }
+static void set_btype(struct cpu *c, uint8_t btype) { c->btype = soc_has(c->soc, FEAT_BTI) ? btype : 0; }
 
 static uint8_t btype_of_jump(struct cpu *c, const struct insn *i)
 {
@@ -142,7 +138,7 @@ enum exec exec_retab(struct cpu *c, const struct insn *i)
 enum exec exec_eret(struct cpu *c, const struct insn *i)
 {
 	(void)i;
-	return c->el == 0 ? exc_undefined(c) : exc_return(c);
+	return exc_return(c);
 }
 
 /* The authenticated address is the one returned to; ELR_EL1 itself keeps its value. */

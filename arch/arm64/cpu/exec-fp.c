@@ -6,8 +6,6 @@
  */
 #include "exec-fp.h"
 
-#define RMODE FPCR_RMODE(e.cr)
-
 /* ---- Arithmetic ---- */
 
 LANES2(exec_fadd, fp_add(&e, f, x, y))

@@ -32,6 +32,9 @@ static inline struct fp_env fp_begin(const struct cpu *c)
 	return (struct fp_env){ .cr = c->fpcr, .sr = c->fpsr };
 }
 
+/* FPCR.RMode, where the fp_env is e. */
+#define RMODE FPCR_RMODE(e.cr)
+
 static inline enum exec fp_end(struct cpu *c, const struct insn *i, const struct fp_env *e, union vreg r)
 {
 	c->fpsr = e->sr;

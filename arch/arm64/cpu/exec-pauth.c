@@ -41,22 +41,6 @@ _Static_assert(SYS_APIAKEYHI_EL1 == SYS_APIAKEYLO_EL1 + 1 && SYS_APIBKEYHI_EL1 =
 
 static bool enabled(const struct cpu *c, enum pauth_key key) { return bit(c->sys[SYS_SCTLR_EL1], keys[key].enable); }
 
-/* TCR_EL1: TBI0/TBI1 at 37/38, TBID0/TBID1 (tags for data only) at 51/52. */
-static bool top_byte_ignored(const struct cpu *c, unsigned upper, bool data)
-{
-	uint64_t tcr = c->sys[SYS_TCR_EL1];
-
-	return bit(tcr, 37 + upper) && (data || !bit(tcr, 51 + upper));
-}
-
-/* The lowest bit of the PAC field: where the address range of T0SZ or T1SZ ends. */
-static unsigned bottom_bit(const struct cpu *c, unsigned upper)
-{
-	unsigned tsz = (unsigned)bits(c->sys[SYS_TCR_EL1], upper ? 21 : 5, upper ? 16 : 0);
-
-	return 64 - (tsz < 16 ? 16 : tsz > 39 ? 39 : tsz);
-}
-
 static uint64_t field(unsigned hi, unsigned lo) { return ~UINT64_C(0) >> (63 - hi) & ~UINT64_C(0) << lo; }
 
 /* @ptr with all bits of [top:bottom] equal to @upper. */
@@ -70,10 +54,10 @@ static uint64_t extend(uint64_t ptr, unsigned top, unsigned bottom, unsigned upp
 /* Arm ARM, AddPAC. */
 static uint64_t add_pac(const struct cpu *c, uint64_t ptr, uint64_t modifier, enum pauth_key key)
 {
-	bool data = keys[key].data, tbi = top_byte_ignored(c, (unsigned)bit(ptr, 55), data);
-	bool any_tbi = top_byte_ignored(c, 0, data) || top_byte_ignored(c, 1, data);
+	bool data = keys[key].data, tbi = cpu_tag_ignored(c, (unsigned)bit(ptr, 55), data);
+	bool any_tbi = cpu_tag_ignored(c, 0, data) || cpu_tag_ignored(c, 1, data);
 	unsigned upper = (unsigned)bit(ptr, any_tbi ? 55 : 63);
-	unsigned bottom = bottom_bit(c, upper), top = tbi ? 55 : 63;
+	unsigned bottom = cpu_va_bits(c, upper), top = tbi ? 55 : 63;
 	uint64_t f = field(top, bottom), pac;
 
 	if (!enabled(c, key))
@@ -90,16 +74,16 @@ static uint64_t strip(const struct cpu *c, uint64_t ptr, bool data)
 {
 	unsigned upper = (unsigned)bit(ptr, 55);
 
-	return extend(ptr, top_byte_ignored(c, upper, data) ? 55 : 63, bottom_bit(c, upper), upper);
+	return extend(ptr, cpu_tag_ignored(c, upper, data) ? 55 : 63, cpu_va_bits(c, upper), upper);
 }
 
 /* Arm ARM, Auth. The error code says which key it was: 01 for A, 10 for B. */
 uint64_t pauth_auth(const struct cpu *c, uint64_t ptr, uint64_t modifier, enum pauth_key key)
 {
 	bool data = keys[key].data;
-	unsigned upper = (unsigned)bit(ptr, 55), at = top_byte_ignored(c, upper, data) ? 53 : 61;
+	unsigned upper = (unsigned)bit(ptr, 55), at = cpu_tag_ignored(c, upper, data) ? 53 : 61;
 	uint64_t original = strip(c, ptr, data),
-		 f = field(at == 53 ? 54 : 63, bottom_bit(c, upper)) & ~(UINT64_C(1) << 55);
+		 f = field(at == 53 ? 54 : 63, cpu_va_bits(c, upper)) & ~(UINT64_C(1) << 55);
 
 	if (!enabled(c, key))
 		return ptr;
@@ -158,7 +142,7 @@ enum exec exec_pacga(struct cpu *c, const struct insn *i)
 	enum exec name(struct cpu *c, const struct insn *i) \
 	{                                                   \
 		(void)i;                                    \
-		if (c->soc->features >> FEAT_PAUTH & 1)     \
+		if (soc_has(c->soc, FEAT_PAUTH))            \
 			c->x[reg] = (value);                \
 		return EXEC_NEXT;                           \
 	}

@@ -7,8 +7,6 @@
  */
 #include "exec-fp.h"
 
-#define RMODE FPCR_RMODE(e.cr)
-
 /* Vd as a third operand. */
 #define D_LANE lane_get(cpu_v(c, i->rd), f, k)
 

@@ -5,15 +5,6 @@
  */
 #include "cpu.h"
 
-#define EC_WFX   0x01
-#define EC_SVC64 0x15
-#define EC_SYS64 0x18
-#define EC_BRK64 0x3c
-
-#define SCTLR_UMA  (UINT64_C(1) << 9)
-#define SCTLR_NTWI (UINT64_C(1) << 16)
-#define SCTLR_NTWE (UINT64_C(1) << 18)
-
 /* ---- Exceptions ---- */
 
 enum exec exec_svc(struct cpu *c, const struct insn *i) { return exc_sync_ret(c, EC_SVC64, (uint32_t)i->imm); }
@@ -42,11 +33,8 @@ static enum exec wait(struct cpu *c, enum cpu_wait kind)
 	return EXEC_LEAVE;
 }
 
-/* ISS of a trapped WFI or WFE: condition valid and "always"; bit 0 tells which. */
-static enum exec trap_wfx(struct cpu *c, bool wfe)
-{
-	return exc_sync(c, EC_WFX, UINT32_C(1) << 24 | UINT32_C(0xe) << 20 | wfe);
-}
+/* Bit 0 of the ISS tells which. */
+static enum exec trap_wfx(struct cpu *c, bool wfe) { return exc_sync(c, EC_WFX, ISS_COND_ALWAYS | wfe); }
 
 enum exec exec_wfi(struct cpu *c, const struct insn *i)
 {
@@ -143,24 +131,13 @@ enum exec exec_msr_dit(struct cpu *c, const struct insn *i)
 	return EXEC_NEXT;
 }
 
-/*
- * EL0 may change DAIF only with SCTLR_EL1.UMA; otherwise it traps as the access
- * to a system register with op0 0: op2 <19:17>, op1 <16:14>, CRn <13:10>,
- * Rt <9:5>, CRm <4:1>.
- */
+/* EL0 may change DAIF only with SCTLR_EL1.UMA; otherwise it traps as the access to a system register with op0 0. */
 static bool daif_allowed(const struct cpu *c) { return c->el != 0 || (c->sys[SYS_SCTLR_EL1] & SCTLR_UMA); }
-
-static enum exec trap_daif(struct cpu *c, const struct insn *i)
-{
-	return exc_sync(c, EC_SYS64,
-			(uint32_t)(bits(i->word, 7, 5) << 17 | bits(i->word, 18, 16) << 14 |
-				   bits(i->word, 15, 12) << 10 | UINT32_C(31) << 5 | bits(i->word, 11, 8) << 1));
-}
 
 enum exec exec_msr_daifset(struct cpu *c, const struct insn *i)
 {
 	if (!daif_allowed(c))
-		return trap_daif(c, i);
+		return sysreg_trap(c, i->word);
 	cpu_set_daif(c, c->daif | (uint32_t)i->imm << 6);
 	return EXEC_NEXT;
 }
@@ -169,7 +146,7 @@ enum exec exec_msr_daifset(struct cpu *c, const struct insn *i)
 enum exec exec_msr_daifclr(struct cpu *c, const struct insn *i)
 {
 	if (!daif_allowed(c))
-		return trap_daif(c, i);
+		return sysreg_trap(c, i->word);
 	cpu_set_daif(c, c->daif & ~((uint32_t)i->imm << 6));
 	c->pc += 4;
 	return EXEC_JUMP;

@@ -21,26 +21,8 @@
 
 #include "mmu.h"
 
-enum {
-	DFSC_ADDRESS_SIZE = 0x00,
-	DFSC_TRANSLATION = 0x04,
-	DFSC_ACCESS_FLAG = 0x08,
-	DFSC_PERMISSION = 0x0c,
-	DFSC_EXTERNAL = 0x10,
-	DFSC_EXTERNAL_WALK = 0x14,
-	DFSC_ALIGNMENT = 0x21,
-	DFSC_ATOMIC = 0x35
-};
 #define FAULT(kind, level) ((kind) + (level) + FAULTED)
 #define FAULTED            0x80 /* so that address size fault at level 0 is not "no fault" */
-
-enum {
-	EC_FETCH_LOWER = 0x20,
-	EC_FETCH_SAME = 0x21,
-	EC_PC_ALIGNMENT = 0x22,
-	EC_DATA_LOWER = 0x24,
-	EC_DATA_SAME = 0x25
-};
 
 #define PAGE_MASK UINT64_C(4095)
 
@@ -90,7 +72,7 @@ struct walk {
 	bool high, hpd;
 };
 
-static unsigned pa_bits(unsigned range)
+unsigned mmu_pa_bits(unsigned range)
 {
 	static const uint8_t by_range[8] = { 32, 36, 40, 42, 44, 48, 48, 48 };
 
@@ -105,14 +87,12 @@ static unsigned granule_shift(uint64_t tcr, bool high)
 	return high ? tg1[bits(tcr, 31, 30)] : tg0[bits(tcr, 15, 14)];
 }
 
-static unsigned clamp(unsigned v, unsigned lo, unsigned hi) { return v < lo ? lo : v > hi ? hi : v; }
-
 /* False: no table covers the address. */
 static bool walk_setup(const struct cpu *c, uint64_t va, unsigned el, struct walk *w)
 {
 	uint64_t tcr = c->sys[SYS_TCR_EL1], top;
-	unsigned ips = pa_bits((unsigned)bits(tcr, 34, 32));
-	unsigned range = pa_bits((unsigned)bits(c->soc->sys[SYS_ID_AA64MMFR0_EL1], 3, 0));
+	unsigned ips = mmu_pa_bits((unsigned)bits(tcr, 34, 32));
+	unsigned range = mmu_pa_bits((unsigned)bits(c->soc->sys[SYS_ID_AA64MMFR0_EL1], 3, 0));
 
 	w->high = bit(va, 55);
 	w->va = va;
@@ -121,7 +101,7 @@ static bool walk_setup(const struct cpu *c, uint64_t va, unsigned el, struct wal
 	w->hpd = tcr & (w->high ? TCR_HPD1 : TCR_HPD0);
 	w->page_shift = granule_shift(tcr, w->high);
 	w->stride = w->page_shift - 3;
-	w->input_bits = 64 - clamp((unsigned)(w->high ? bits(tcr, 21, 16) : bits(tcr, 5, 0)), 16, 39);
+	w->input_bits = cpu_va_bits(c, w->high);
 	w->output_bits = ips < range ? ips : range;
 	top = (uint64_t)((int64_t)va >> w->input_bits);
 	if (top != (w->high ? UINT64_MAX : 0))
@@ -262,7 +242,7 @@ static void tlb2_add(struct mmu *m, const struct xlat *x)
 /* MMU off: flat, data is Device-nGnRnE, fetches are allowed everywhere. */
 static unsigned translate_flat(const struct cpu *c, uint64_t va, struct xlat *x)
 {
-	if (va >> pa_bits((unsigned)bits(c->soc->sys[SYS_ID_AA64MMFR0_EL1], 3, 0)))
+	if (va >> mmu_pa_bits((unsigned)bits(c->soc->sys[SYS_ID_AA64MMFR0_EL1], 3, 0)))
 		return FAULT(DFSC_ADDRESS_SIZE, 0);
 	*x = (struct xlat){ .va = va & ~PAGE_MASK,
 			    .pa = va & ~PAGE_MASK,
@@ -532,8 +512,6 @@ void mmu_inv_all(struct cpu *c)
 	m->filled = false;
 	m->shifts = 0;
 }
-
-void mmu_flush_all(struct cpu *c) { mmu_inv_all(c); }
 
 void mmu_inv_asid(struct cpu *c, uint16_t asid)
 {

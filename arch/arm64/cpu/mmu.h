@@ -58,8 +58,7 @@ static inline uint64_t xlat_pa(const struct xlat *x, uint64_t va)
 
 enum exec mmu_data_abort(struct cpu *c, uint64_t va, unsigned dfsc, bool write, bool cm);
 
-/* Invalidation of this cpu's TLBs. */
-void mmu_inv_all(struct cpu *c);
+/* Invalidation of this cpu's TLBs; of all of it: mmu_inv_all(). */
 void mmu_inv_asid(struct cpu *c, uint16_t asid);
 void mmu_inv_range(struct cpu *c, uint64_t va, uint64_t bytes, uint16_t asid, bool all_asids);
 uint16_t mmu_asid_mask(const struct cpu *c);
@@ -70,27 +69,10 @@ void mmu_enter_guest(struct cpu *c);
 int  mmu_ring_init(struct cpu *c);
 void mmu_ring_destroy(struct cpu *c);
 
-#define TCR_EPD0     (UINT64_C(1) << 7)
-#define TCR_A1       (UINT64_C(1) << 22)
-#define TCR_EPD1     (UINT64_C(1) << 23)
-#define TCR_AS       (UINT64_C(1) << 36)
-#define TCR_TBI0     (UINT64_C(1) << 37)
-#define TCR_TBI1     (UINT64_C(1) << 38)
-#define TCR_HPD0     (UINT64_C(1) << 41)
-#define TCR_HPD1     (UINT64_C(1) << 42)
-#define TCR_E0PD0    (UINT64_C(1) << 55)
-#define TCR_E0PD1    (UINT64_C(1) << 56)
-
-#define SCTLR_M      (UINT64_C(1) << 0)
-#define SCTLR_A      (UINT64_C(1) << 1)
-#define SCTLR_WXN    (UINT64_C(1) << 19)
-
 /* VA without its tag: bit 55 chooses the half and, with TBI, stands for bits 63:56. */
 static inline uint64_t mmu_untag(const struct cpu *c, uint64_t va)
 {
-	uint64_t tbi = bit(va, 55) ? TCR_TBI1 : TCR_TBI0;
-
-	return c->sys[SYS_TCR_EL1] & tbi ? (uint64_t)sext(va, 56) : va;
+	return cpu_tag_ignored(c, (unsigned)bit(va, 55), true) ? (uint64_t)sext(va, 56) : va;
 }
 
 #endif

@@ -33,11 +33,6 @@ enum {
 	PAGE_HASH_SIZE = 1024,
 };
 
-enum { EC_ILLEGAL_STATE = 0x0e, EC_BTI = 0x0d };
-
-#define SCTLR_BT0 (UINT64_C(1) << 35)
-#define SCTLR_BT1 (UINT64_C(1) << 36)
-
 struct block {
 	uint64_t pa;
 	struct block *next, *next_in_page; /* in hash, in pages */

@@ -10,15 +10,7 @@
 
 #include "cpu.h"
 
-#define SCTLR_UMA   (UINT64_C(1) << 9)
-#define SCTLR_DZE   (UINT64_C(1) << 14)
-#define SCTLR_UCT   (UINT64_C(1) << 15)
-#define SCTLR_TSCXT (UINT64_C(1) << 20)
-#define SCTLR_SPAN  (UINT64_C(1) << 23)
-#define SCTLR_PAUTH (UINT64_C(0xc8002000)) /* EnIA, EnIB, EnDA, EnDB */
-#define MDSCR_TDCC  (UINT64_C(1) << 12)
-
-enum { EC_SYSREG = 0x18 };
+#define SCTLR_PAUTH (SCTLR_ENIA | SCTLR_ENIB | SCTLR_ENDA | SCTLR_ENDB)
 
 const struct reg_row reg_rows[SYS_COUNT] = {
 #define VM   HV_SCOPE_VM
@@ -79,14 +71,12 @@ static const struct reg_row *find(uint32_t word, unsigned *reg)
 }
 
 /* True: the access may go on. False: *r is what the instruction returns. */
-static inline bool check(struct cpu *c, const struct insn *i, const struct reg_row *row, unsigned reg, unsigned right,
-			 enum exec *r)
+static inline bool check(struct cpu *c, const struct insn *i, const struct reg_row *row, unsigned right, enum exec *r)
 {
-	if (!(row->access & right) || !(c->soc->features >> row->feat & 1) || ((row->flags & REG_SP0) && !c->spsel)) {
+	if (!(row->access & right) || !soc_has(c->soc, row->feat) || ((row->flags & REG_SP0) && !c->spsel)) {
 		*r = exc_undefined(c);
 		return false;
 	}
-	(void)reg;
 	if (c->el == 0 && !el0_allowed(c, row)) {
 		*r = sysreg_trap(c, i->word);
 		return false;
@@ -112,7 +102,7 @@ enum exec sysreg_mrs(struct cpu *c, const struct insn *i)
 		c->x[i->rd] = 0;
 		return EXEC_NEXT;
 	}
-	if (!check(c, i, row, reg, REG_R0 << c->el, &r))
+	if (!check(c, i, row, REG_R0 << c->el, &r))
 		return r;
 	c->x[i->rd] = row->read(c, reg);
 	return EXEC_NEXT;
@@ -126,7 +116,7 @@ enum exec sysreg_msr(struct cpu *c, const struct insn *i)
 
 	if (!row)
 		return exc_undefined(c);
-	if (!check(c, i, row, reg, REG_W0 << c->el, &r))
+	if (!check(c, i, row, REG_W0 << c->el, &r))
 		return r;
 	row->write(c, reg, c->x[i->rd] & row->mask);
 	if (!(row->flags & REG_ENDS))
@@ -240,9 +230,9 @@ void sys_write_sctlr(struct cpu *c, unsigned reg, uint64_t v)
 {
 	if (!c->soc->cfg.pauth)
 		v &= ~SCTLR_PAUTH;
-	if (!(c->soc->features >> FEAT_BTI & 1))
-		v &= ~(UINT64_C(3) << 35);
-	if (!(c->soc->features >> FEAT_PAN & 1))
+	if (!soc_has(c->soc, FEAT_BTI))
+		v &= ~(SCTLR_BT0 | SCTLR_BT1);
+	if (!soc_has(c->soc, FEAT_PAN))
 		v |= SCTLR_SPAN;
 	sys_write(c, reg, v);
 	mmu_regime_changed(c);
@@ -258,8 +248,8 @@ void sys_write_cpacr(struct cpu *c, unsigned reg, uint64_t v)
 /* TBID0 and TBID1 (the tag is ignored for data only) came with pointer authentication. */
 void sys_write_tcr(struct cpu *c, unsigned reg, uint64_t v)
 {
-	if (!(c->soc->features >> FEAT_PAUTH & 1))
-		v &= ~(UINT64_C(3) << 51);
+	if (!soc_has(c->soc, FEAT_PAUTH))
+		v &= ~(TCR_TBID0 | TCR_TBID1);
 	sys_write_translation(c, reg, v);
 }
 

@@ -189,7 +189,7 @@ enum exec mmu_tlbi(struct cpu *c, const struct insn *i)
 	struct entry e = { .op = INV_RANGE, .asid = (uint16_t)(xt >> 48) & mmu_asid_mask(c), .bytes = 4096 };
 
 	if (c->el == 0 || op1 != 0 || crn != 8 || !g->exists || op2 == 4 || op2 == 6 || (g->range && !(op2 & 1)) ||
-	    !(c->soc->features >> g->feat & 1))
+	    !soc_has(c->soc, g->feat))
 		return exc_undefined(c);
 	e.all_asids = (op2 & 3) == 3;
 	if (op2 == 0)
@@ -206,9 +206,6 @@ enum exec mmu_tlbi(struct cpu *c, const struct insn *i)
 
 /* ---- DC, IC ---- */
 
-#define SCTLR_DZE (UINT64_C(1) << 14)
-#define SCTLR_UCI (UINT64_C(1) << 26)
-
 #define BLOCK_BYTES UINT64_C(64) /* DCZID_EL0.BS = 4 */
 
 static enum exec zva(struct cpu *c, uint64_t va)
@@ -223,7 +220,7 @@ static enum exec zva(struct cpu *c, uint64_t va)
 		return mem_st_multi(c, block, zero, BLOCK_BYTES, 8, 0) ? EXEC_NEXT : EXEC_JUMP;
 	fault = mmu_translate(c, va, c->el, c->pan, ACCESS_WRITE, &x);
 	if (!fault && (x.attr & ATTR_DEVICE))
-		fault = 0x21;
+		fault = DFSC_ALIGNMENT;
 	if (fault)
 		return mmu_data_abort(c, va, fault, true, false);
 	return mmu_write_slow(c, block, zero, BLOCK_BYTES, 8, 0) ? EXEC_NEXT : EXEC_JUMP;
@@ -261,7 +258,7 @@ static unsigned sys_key(uint32_t word)
 
 enum exec mmu_dc(struct cpu *c, const struct insn *i)
 {
-	uint64_t va = c->x[i->rd], features = c->soc->features;
+	uint64_t va = c->x[i->rd];
 	unsigned key = sys_key(i->word);
 	struct xlat x;
 
@@ -279,7 +276,7 @@ enum exec mmu_dc(struct cpu *c, const struct insn *i)
 		return EXEC_NEXT;
 	case KEY(3, 12, 1): /* CVAP */
 	case KEY(3, 13, 1): /* CVADP */
-		if (!(features >> (key == KEY(3, 12, 1) ? FEAT_DPB : FEAT_DPB2) & 1))
+		if (!soc_has(c->soc, key == KEY(3, 12, 1) ? FEAT_DPB : FEAT_DPB2))
 			return exc_undefined(c);
 		/* fall through */
 	case KEY(3, 10, 1): /* CVAC, CVAU, CIVAC */
@@ -315,7 +312,7 @@ enum exec mmu_ic(struct cpu *c, const struct insn *i)
 
 /* ---- AT ---- */
 
-static bool is_external(unsigned fault) { return (fault & 0x3c) == 0x14; }
+static bool is_external(unsigned fault) { return (fault & 0x3c) == DFSC_EXTERNAL_WALK; }
 
 /* Device and Normal Non-cacheable memory are outer shareable, whatever the descriptor says. */
 static uint64_t par_sh(const struct xlat *x) { return (x->attr & ATTR_DEVICE) || x->mair == 0x44 ? 2 : x->sh; }

@@ -8,9 +8,7 @@
 
 #include "machine.h"
 
-#define VBAR        UINT64_C(0x40010000)
-#define SCTLR_SPAN  (UINT64_C(1) << 23)
-#define SCTLR_DSSBS (UINT64_C(1) << 44)
+#define VBAR UINT64_C(0x40010000)
 
 enum { EL0T = 0, EL1T = 4, EL1H = 5 };
 
@@ -184,9 +182,6 @@ static void a_misaligned_pc_faults_at_its_target(void **state)
 	assert_int_equal(m.cpu->sys[SYS_FAR_EL1], RAM_BASE + 0x102);
 	machine_free(&m);
 }
-
-#define TCR_TBI0  (UINT64_C(1) << 37)
-#define TCR_TBID0 (UINT64_C(1) << 51)
 
 static void a_return_drops_the_tag_before_an_interrupt_sees_it(void **state)
 {

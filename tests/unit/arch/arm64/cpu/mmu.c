@@ -118,7 +118,7 @@ static void permissions_are_those_of_the_manual(void **state)
 		map4k(&m, VA,
 		      DATA | D_PAGE | D_AF | (uint64_t)rows[k].ap << 6 | (uint64_t)rows[k].uxn << 54 |
 			      (uint64_t)rows[k].pxn << 53);
-		mmu_flush_all(m.cpu);
+		mmu_inv_all(m.cpu);
 		for (unsigned el = 0; el < 2; el++)
 			for (unsigned a = 0; a < 3; a++) {
 				unsigned want = rows[k].perm >> (el * 3 + a) & 1 ? 0 : 0x0f;
@@ -186,7 +186,7 @@ static void a_crossing_store_that_faults_changes_nothing(void **state)
 		static const unsigned dfsc[] = { 0x07, 0x0b, 0x0f };
 
 		map4k(&m, VA + 4096, d[second]);
-		mmu_flush_all(m.cpu);
+		mmu_inv_all(m.cpu);
 		for (unsigned before = 1; before < 8; before++) {
 			*last = 0x1122334455667788;
 			assert_false(mem_st64(m.cpu, VA + 4096 - before, 0, 0));
@@ -405,7 +405,7 @@ static void bits_of_features_we_lack_mean_nothing(void **state)
 	for (unsigned k = 0; k < ARRAY_SIZE(ignored); k++) {
 		map4k(&m, VA, DATA | D_PAGE | D_AF | D_RO | D_USER | UINT64_C(1) << ignored[k]);
 		m.cpu->sys[SYS_TTBR0_EL1] |= 1; /* CnP */
-		mmu_flush_all(m.cpu);
+		mmu_inv_all(m.cpu);
 		assert_int_equal(mmu_translate(m.cpu, VA, 1, false, ACCESS_READ, &x), 0);
 		assert_memory_equal(&x, &plain, sizeof(x));
 		assert_int_equal(mmu_translate(m.cpu, VA, 1, false, ACCESS_WRITE, &x) & 0x3f, 0x0f);

@@ -101,15 +101,15 @@ static void at_says_address_attributes_or_fault(void **state)
 	assert_int_equal(at(&m, AT_S1E1W), 0x800 | 0x0f << 1 | 1);
 	assert_int_equal(at(&m, AT_S1E0R), 0x800 | 0x0f << 1 | 1);
 	*leaf = DATA | D_AF | D_USER | 3 << 8 | 1 << 2 | 3; /* Device */
-	mmu_flush_all(m.cpu);
+	mmu_inv_all(m.cpu);
 	cpu_set_pan(m.cpu, true);
 	assert_int_equal(at(&m, AT_S1E1R), DATA | 0x800 | 2 << 7);
 	assert_int_equal(at(&m, AT_S1E0W), DATA | 0x800 | 2 << 7);
 	*leaf = DATA | D_AF | 0 << 8 | 2 << 2 | 3; /* non-cacheable */
-	mmu_flush_all(m.cpu);
+	mmu_inv_all(m.cpu);
 	assert_int_equal(at(&m, AT_S1E1W), UINT64_C(0x44) << 56 | DATA | 0x800 | 2 << 7);
 	*leaf = DATA | 3;
-	mmu_flush_all(m.cpu);
+	mmu_inv_all(m.cpu);
 	assert_int_equal(at(&m, AT_S1E1R), 0x800 | 0x0b << 1 | 1);
 	*leaf = 0;
 	assert_int_equal(at(&m, AT_S1E1R), 0x800 | 0x07 << 1 | 1);
@@ -162,13 +162,13 @@ static void maintenance_by_va_faults_as_a_write_that_is_maintenance(void **state
 			 0x25); /* IVAC may lose data: needs to be allowed to write */
 	assert_int_equal(c->sys[SYS_ESR_EL1] & 0x1ffffff, 1 << 8 | 1 << 6 | 0x0f);
 	*leaf = DATA | D_AF | D_USER | 3;
-	mmu_flush_all(c);
+	mmu_inv_all(c);
 	cpu_set_pstate(c, 5);
 	assert_int_equal(machine_step(c, SYS(0, 7, 6, 1)), STEP_OK);
 	cpu_set_pstate(c, 0);
 	assert_int_equal(machine_step(c, SYS(0, 7, 6, 1)), 0);
 	*leaf = 0;
-	mmu_flush_all(c);
+	mmu_inv_all(c);
 	cpu_set_pstate(c, 5);
 	assert_int_equal(machine_step(c, SYS(3, 7, 14, 1)), 0x25);
 	assert_int_equal(c->sys[SYS_ESR_EL1] & 0x1ffffff, 1 << 8 | 1 << 6 | 0x07);
