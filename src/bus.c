@@ -69,14 +69,20 @@ void bus_del(struct bus *b, const void *opaque)
 	b->count = kept;
 }
 
-enum bus_result bus_access(struct bus *b, gpa_t a, unsigned size, uint64_t *value, bool write)
+const struct bus_range *bus_find(const struct bus *b, gpa_t a)
 {
 	unsigned i = find_index(b, a.v);
-	const struct bus_range *r = &b->ranges[i];
+
+	return i < b->count && a.v >= b->ranges[i].base.v ? &b->ranges[i] : NULL;
+}
+
+enum bus_result bus_access(struct bus *b, gpa_t a, unsigned size, uint64_t *value, bool write)
+{
+	const struct bus_range *r = bus_find(b, a);
 	uint64_t offset, mask = UINT64_MAX >> (64 - 8 * size);
 	enum bus_result res;
 
-	if (i == b->count || a.v < r->base.v)
+	if (!r)
 		return BUS_NOBODY;
 	offset = a.v - r->base.v;
 	if (size > r->bytes - offset)

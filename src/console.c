@@ -7,7 +7,6 @@
  * without the console's lock.
  */
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <vmm/char.h>
@@ -285,8 +284,6 @@ int console_create(const char *spec, struct loop *l, struct vm *vm, struct conso
 	*console = NULL;
 	if (!c)
 		return -ENOMEM;
-	/* A pipe whose reader has left is an error of write(), not the end of the VM. */
-	signal(SIGPIPE, SIG_IGN);
 	pthread_mutex_init(&c->lock, NULL);
 	c->vm = vm;
 	err = chardev_open(spec ? spec : "stdio", l, &console_user, c, &c->end);

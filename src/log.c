@@ -9,10 +9,10 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <vmm/log.h>
+#include <vmm/loop.h>
 #include <vmm/types.h>
 
 #define LINE_BYTES_MAX 1024
@@ -45,19 +45,11 @@ bool log_enabled(enum log_level level)
 	return (int)level <= atomic_load_explicit(&log_level, memory_order_relaxed);
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * NSEC_PER_SEC + (uint64_t)t.tv_nsec;
-}
-
 /* A leaky bucket in one word: each line moves the point in time by its share of a second. */
 static bool guest_may_speak(void)
 {
 	const uint64_t share = NSEC_PER_SEC / GUEST_LINES_PER_SEC;
-	uint64_t now = now_ns(), old = atomic_load(&guest_budget_ns), next;
+	uint64_t now = loop_now_ns(), old = atomic_load(&guest_budget_ns), next;
 
 	do {
 		next = (old > now ? old : now) + share;

@@ -121,17 +121,16 @@ const struct mem_region *mem_regions(const struct mem *m, unsigned *count)
 	return m->regions;
 }
 
-/* The region with byte @a, or NULL. */
-static const struct mem_region *find(const struct mem *m, uint64_t a)
+const struct mem_region *mem_region_at(const struct mem *m, gpa_t a)
 {
-	unsigned i = find_index(m, a);
+	unsigned i = find_index(m, a.v);
 
-	return i < m->count && a >= m->regions[i].base.v ? &m->regions[i] : NULL;
+	return i < m->count && a.v >= m->regions[i].base.v ? &m->regions[i] : NULL;
 }
 
 void *mem_ptr(const struct mem *m, gpa_t a, uint64_t len)
 {
-	const struct mem_region *r = find(m, a.v);
+	const struct mem_region *r = mem_region_at(m, a);
 	uint64_t offset;
 
 	if (!r || !len)
@@ -143,7 +142,7 @@ void *mem_ptr(const struct mem *m, gpa_t a, uint64_t len)
 /* Bytes from @a to the end of its region; neighbours are walked one after another. */
 static uint64_t room(const struct mem *m, uint64_t a)
 {
-	const struct mem_region *r = find(m, a);
+	const struct mem_region *r = mem_region_at(m, gpa(a));
 
 	return r ? r->bytes - (a - r->base.v) : 0;
 }

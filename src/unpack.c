@@ -324,7 +324,7 @@ int64_t unpack_read(struct unpack *u, uint8_t *dst, uint64_t len)
 	uint64_t done = 0;
 
 	while (done < len && !u->done) {
-		size_t before = u->in_at, made = 0;
+		size_t before, made = 0;
 		int64_t n = fill(u);
 		int r;
 

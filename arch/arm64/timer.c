@@ -13,7 +13,6 @@
  * thread looks at them; the own cpu reads them without. Order: timer, gic.
  */
 #include <stdlib.h>
-#include <time.h>
 #include <spec/board.h>
 #include <spec/timer.h>
 #include <vmm/err.h>
@@ -52,13 +51,7 @@ struct timer {
 
 /* ---- Counters ---- */
 
-static uint64_t raw_counter(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ((uint64_t)ts.tv_sec * NSEC_PER_SEC + (uint64_t)ts.tv_nsec) >> NS_PER_TICK_SHIFT;
-}
+static uint64_t raw_counter(void) { return loop_now_ns() >> NS_PER_TICK_SHIFT; }
 
 static uint64_t counter(const struct timer *t, enum timer_kind kind)
 {

@@ -48,6 +48,9 @@ void bus_del(struct bus *b, const void *opaque);
 
 enum bus_result bus_access(struct bus *b, gpa_t a, unsigned size, uint64_t *value, bool write);
 
+/* The range with byte @a, or NULL. */
+const struct bus_range *bus_find(const struct bus *b, gpa_t a);
+
 /* For lists (caps, fuzz): range @i in address order, NULL past the last. */
 const struct bus_range *bus_range_at(const struct bus *b, unsigned i);
 

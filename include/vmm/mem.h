@@ -39,6 +39,9 @@ int mem_reset(struct mem *m);
 /* All regions, sorted by base; valid until the next mem_add. */
 const struct mem_region *mem_regions(const struct mem *m, unsigned *count);
 
+/* The region with byte @a, or NULL. */
+const struct mem_region *mem_region_at(const struct mem *m, gpa_t a);
+
 /*
  * Host address of guest memory [a, a + len), or NULL if any byte of it is not
  * memory. @len in bytes; 0 is refused, so NULL always means no.

@@ -169,6 +169,7 @@ static int cmd_run(int argc, char **argv)
 		return PROC_USAGE;
 	r.vm.reset_ends = r.on_reset;
 	log_set_level((enum log_level)r.log_level);
+	/* A pipe whose reader has left is an error of write(), not the end of the VM. */
 	signal(SIGPIPE, SIG_IGN);
 	return run_vm(&r);
 }

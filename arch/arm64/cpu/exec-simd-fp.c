@@ -144,39 +144,28 @@ enum exec exec_fminnmv(struct cpu *c, const struct insn *i) { return reduce(c, i
 
 /* ---- Half to single (FEAT_FHM) ---- */
 
-/* imm: FMLAL2, the upper half of the operands. */
-static enum exec fmlal(struct cpu *c, const struct insn *i, uint64_t negate)
+/* @upper: FMLAL2, the upper half of the operands. @element: of Vm, or -1 for the one beside Vn's. */
+static enum exec fmlal(struct cpu *c, const struct insn *i, bool upper, int element, uint64_t negate)
 {
 	const union vreg *n = cpu_v(c, i->rn), *m = cpu_v(c, i->rm), *d = cpu_v(c, i->rd);
-	const unsigned first = i->imm ? i->b : 0;
 	struct fp_env e = fp_begin(c);
 	union vreg r = { .q = 0 };
 
-	for (unsigned k = 0; k < i->b; k++)
-		r.s[k] = (uint32_t)fp_muladd_h(&e, d->s[k], n->h[first + k] ^ negate, m->h[first + k]);
+	for (unsigned k = 0; k < i->b; k++) {
+		unsigned at = k + (upper ? i->b : 0);
+
+		r.s[k] = (uint32_t)fp_muladd_h(&e, d->s[k], n->h[at] ^ negate,
+					       m->h[element < 0 ? at : (unsigned)element]);
+	}
 	return fp_end(c, i, &e, r);
 }
 
-enum exec exec_fmlal(struct cpu *c, const struct insn *i) { return fmlal(c, i, 0); }
-enum exec exec_fmlsl(struct cpu *c, const struct insn *i) { return fmlal(c, i, 0x8000); }
-
-static enum exec fmlal_elem(struct cpu *c, const struct insn *i, bool upper, uint64_t negate)
-{
-	const union vreg *n = cpu_v(c, i->rn), *d = cpu_v(c, i->rd);
-	const uint64_t m = cpu_v(c, i->rm)->h[i->imm];
-	const unsigned first = upper ? i->b : 0;
-	struct fp_env e = fp_begin(c);
-	union vreg r = { .q = 0 };
-
-	for (unsigned k = 0; k < i->b; k++)
-		r.s[k] = (uint32_t)fp_muladd_h(&e, d->s[k], n->h[first + k] ^ negate, m);
-	return fp_end(c, i, &e, r);
-}
-
-enum exec exec_fmlal_elem(struct cpu *c, const struct insn *i) { return fmlal_elem(c, i, false, 0); }
-enum exec exec_fmlsl_elem(struct cpu *c, const struct insn *i) { return fmlal_elem(c, i, false, 0x8000); }
-enum exec exec_fmlal2_elem(struct cpu *c, const struct insn *i) { return fmlal_elem(c, i, true, 0); }
-enum exec exec_fmlsl2_elem(struct cpu *c, const struct insn *i) { return fmlal_elem(c, i, true, 0x8000); }
+enum exec exec_fmlal(struct cpu *c, const struct insn *i) { return fmlal(c, i, i->imm, -1, 0); }
+enum exec exec_fmlsl(struct cpu *c, const struct insn *i) { return fmlal(c, i, i->imm, -1, 0x8000); }
+enum exec exec_fmlal_elem(struct cpu *c, const struct insn *i) { return fmlal(c, i, false, (int)i->imm, 0); }
+enum exec exec_fmlsl_elem(struct cpu *c, const struct insn *i) { return fmlal(c, i, false, (int)i->imm, 0x8000); }
+enum exec exec_fmlal2_elem(struct cpu *c, const struct insn *i) { return fmlal(c, i, true, (int)i->imm, 0); }
+enum exec exec_fmlsl2_elem(struct cpu *c, const struct insn *i) { return fmlal(c, i, true, (int)i->imm, 0x8000); }
 
 /* ---- Complex numbers (FEAT_FCMA): real parts in even lanes, imaginary parts in odd ones ---- */
 
@@ -234,28 +223,20 @@ enum exec exec_fcmla_elem(struct cpu *c, const struct insn *i) { return fcmla(c,
 
 /* ---- BFloat16 ---- */
 
-enum exec exec_bfdot(struct cpu *c, const struct insn *i)
+/* @element: of Vm, or -1 for the one beside Vn's. */
+static enum exec bfdot(struct cpu *c, const struct insn *i, int element)
 {
 	const union vreg *n = cpu_v(c, i->rn), *m = cpu_v(c, i->rm), *d = cpu_v(c, i->rd);
 	union vreg r = { .q = 0 };
 
 	for (unsigned k = 0; k < i->b; k++)
-		r.s[k] = fp_bfdot(d->s[k], n->s[k], m->s[k]);
+		r.s[k] = fp_bfdot(d->s[k], n->s[k], m->s[element < 0 ? k : (unsigned)element]);
 	cpu_set_v(c, i->rd, r);
 	return EXEC_NEXT;
 }
 
-enum exec exec_bfdot_elem(struct cpu *c, const struct insn *i)
-{
-	const union vreg *n = cpu_v(c, i->rn), *d = cpu_v(c, i->rd);
-	const uint32_t m = cpu_v(c, i->rm)->s[i->imm];
-	union vreg r = { .q = 0 };
-
-	for (unsigned k = 0; k < i->b; k++)
-		r.s[k] = fp_bfdot(d->s[k], n->s[k], m);
-	cpu_set_v(c, i->rd, r);
-	return EXEC_NEXT;
-}
+enum exec exec_bfdot(struct cpu *c, const struct insn *i) { return bfdot(c, i, -1); }
+enum exec exec_bfdot_elem(struct cpu *c, const struct insn *i) { return bfdot(c, i, (int)i->imm); }
 
 /* 2x4 times 4x2 (Vm holds the second matrix by columns), added to 2x2. */
 enum exec exec_bfmmla(struct cpu *c, const struct insn *i)

@@ -41,27 +41,9 @@ static bool abort_at(struct cpu *c, uint64_t va, unsigned dfsc, bool write)
 	return false;
 }
 
-/* ---- Memory behind an address ---- */
-
 static const struct mem_region *region_at(struct cpu *c, uint64_t pa)
 {
-	unsigned n;
-	const struct mem_region *r = mem_regions(c->soc->env.mem, &n);
-
-	for (unsigned k = 0; k < n; k++)
-		if (pa - r[k].base.v < r[k].bytes)
-			return &r[k];
-	return NULL;
-}
-
-static bool bus_has(struct cpu *c, uint64_t pa)
-{
-	const struct bus_range *r;
-
-	for (unsigned k = 0; (r = bus_range_at(c->soc->env.bus, k)); k++)
-		if (pa - r->base.v < r->bytes)
-			return true;
-	return false;
+	return mem_region_at(c->soc->env.mem, gpa(pa));
 }
 
 /* ---- Table walk ---- */
@@ -774,7 +756,7 @@ void *mmu_atomic_ptr(struct cpu *c, uint64_t va, unsigned bytes, bool write, uns
 	pa = xlat_pa(&x, va);
 	r = region_at(c, pa);
 	if (!r || (write && r->readonly)) {
-		if (r || bus_has(c, pa))
+		if (r || bus_find(c->soc->env.bus, gpa(pa)))
 			abort_at(c, va, DFSC_ATOMIC, write);
 		else
 			bus_error(c, va, pa, bytes, write);

@@ -52,12 +52,7 @@ bool opnd_logical_imm_w(uint32_t w, struct insn *i)
 static uint64_t wide(uint32_t w) { return bits(w, 20, 5) << 16 * bits(w, 22, 21); }
 
 /* imm: the value that goes into Rd. */
-bool opnd_movz_w(uint32_t w, struct insn *i)
-{
-	i->imm = (int64_t)wide(w);
-	return true;
-}
-bool opnd_movz_x(uint32_t w, struct insn *i)
+bool opnd_movz(uint32_t w, struct insn *i)
 {
 	i->imm = (int64_t)wide(w);
 	return true;

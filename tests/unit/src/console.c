@@ -579,5 +579,6 @@ int main(void)
 		cmocka_unit_test(a_socket_as_standard_output_never_blocks),
 	};
 
+	signal(SIGPIPE, SIG_IGN);
 	return cmocka_run_group_tests_name("console", tests, NULL, NULL);
 }
