@@ -336,6 +336,7 @@ static int build_device_tree(struct vm *vm)
 {
 	const struct arch_fdt_config arch = {
 		.vcpu_count = (unsigned)vm->hv->attr.VCPU_COUNT[0],
+		.gic = (unsigned)vm->hv->attr.GIC[0],
 		.pmu = vm->hv->attr.PMU[0],
 	};
 	const struct fdt_config cfg = {

@@ -15,6 +15,8 @@
 #define BOARD_FLASH_SIZE        0x04000000
 #define BOARD_GICD_BASE         0x08000000
 #define BOARD_GICD_SIZE         0x00010000
+#define BOARD_GICC_BASE         0x08010000      /* GICv2: CPU interface */
+#define BOARD_GICC_SIZE         0x00010000
 #define BOARD_GICV2M_BASE       0x08020000
 #define BOARD_GICV2M_SIZE       0x00001000
 #define BOARD_ITS_BASE          0x08080000

@@ -31,6 +31,7 @@ static inline uint64_t arch_mpidr(unsigned id) { return UINT64_C(1) << 31 | arch
 
 struct arch_fdt_config {
 	unsigned vcpu_count;
+	unsigned gic;                   /* version: 2 or 3 */
 	bool pmu;
 };
 

@@ -60,6 +60,35 @@ int cpu_reg_list(struct soc *s, struct hv_reg *regs, unsigned *count);
 int cpu_reg_get(struct soc *s, struct cpu *c, uint64_t id, void *value);
 int cpu_reg_set(struct soc *s, struct cpu *c, uint64_t id, const void *value);
 
+/* ---- One instruction for somebody else ---- */
+
+/*
+ * A vCPU that another hypervisor runs has stopped at an instruction which that one cannot
+ * decode (a device access without a syndrome). The software CPU executes it: registers are
+ * taken from the other hypervisor and given back, memory and devices are the same.
+ */
+struct cpu_loan;
+
+/* The other hypervisor's registers, by the ids of regs.def; -errno where it lacks one, which then keeps its reset value. */
+struct cpu_loan_regs {
+	int (*get)(void *opaque, uint64_t id, void *value);
+	int (*set)(void *opaque, uint64_t id, const void *value);
+	void *opaque;
+};
+
+/* For one vCPU; touches neither the bus nor the GIC ranges on it. 0 or -errno with a message. */
+int cpu_loan_create(const struct hv_env *env, const struct soc_config *cfg, unsigned id, struct cpu_loan **loan);
+void cpu_loan_destroy(struct cpu_loan *loan);
+
+/*
+ * Executes the instruction at PC and writes back every register that it changed, PC
+ * included. An exception that it takes is the guest's: its registers are written back
+ * likewise. @text: "ldp x0, x1, [x2], #16 at 0x...", for a message.
+ * 0; -EFAULT: the instruction cannot be fetched; -ENOTSUP: it is one the software CPU does not
+ * know, or that waits or leaves (WFI, HVC), and nothing has changed; -errno of set.
+ */
+int cpu_loan_step(struct cpu_loan *loan, const struct cpu_loan_regs *regs, char *text, size_t bytes);
+
 /* For benchmarks and diagnosis. */
 uint64_t cpu_insn_count(const struct cpu *c);
 gva_t cpu_pc(const struct cpu *c);

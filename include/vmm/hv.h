@@ -167,6 +167,28 @@ struct hv_mem {
 	uint32_t arch_flags;    /* of the guest architecture; none yet, so 0 */
 };
 
+/* A guest's write that only has to wake somebody: to @addr, @bytes wide (1, 2, 4, 8), when it is @value. */
+struct hv_ioevent {
+	gpa_t addr;
+	unsigned bytes;
+	uint64_t value;
+	int fd;                 /* an eventfd */
+};
+
+/* One finding of `vmm doctor' about this host. */
+enum hv_health {
+	HV_HEALTHY,
+	HV_LIMITED,             /* works, something is missing: advice says what that costs */
+	HV_UNFIT,               /* the backend cannot be used until it is mended */
+};
+
+struct hv_check {
+	enum hv_health health;
+	char what[32];          /* "/dev/kvm", "IPA size", a capability's name */
+	char found[96];         /* "40 bits" */
+	char advice[224];       /* what it costs and what to do; empty when there is nothing to say */
+};
+
 /*
  * The backends' side. Mandatory unless marked optional; an optional one that is
  * NULL makes its capability read 0. Errors are negative errno with a message
@@ -195,6 +217,9 @@ struct hv_ops {
 	int  (*reg_set)(struct hv_vm *vm, struct hv_vcpu *vcpu, uint64_t id, const void *value);
 	int  (*vm_reset)(struct hv_vm *vm);                    /* all vCPUs out of run: power-on state */
 	int  (*dirty_log)(struct hv_vm *vm, unsigned slot, uint64_t *bitmap);  /* optional */
+	int  (*host_check)(unsigned i, struct hv_check *check);        /* optional; -ENOENT past the last. Works without available() */
+	int  (*irqfd)(struct hv_vm *vm, unsigned spi, int fd, bool on);        /* optional */
+	int  (*ioeventfd)(struct hv_vm *vm, const struct hv_ioevent *e, bool on);      /* optional */
 };
 
 #define HV_BACKEND(name, ops) REGISTER(backend, const struct hv_ops, name, ops)
@@ -290,6 +315,17 @@ int hv_mem_unmap(struct hv_vm *vm, unsigned slot);
 int hv_dirty_log(struct hv_vm *vm, unsigned slot, uint64_t *bitmap);
 int hv_irq_line(struct hv_vm *vm, unsigned spi, bool level);    /* any thread, no message */
 int hv_vm_reset(struct hv_vm *vm);
+
+/*
+ * Shortcuts without a return to vmm, -ENOTSUP (no message) where the backend has none: then
+ * the caller goes through hv_irq_line and the bus. hv_irqfd: each write to eventfd @fd makes
+ * the edge interrupt @spi pending. hv_ioeventfd: a matching write signals e->fd and does not
+ * reach the bus. @on false takes the same thing out again.
+ */
+int hv_irqfd(struct hv_vm *vm, unsigned spi, int fd, bool on);
+int hv_ioeventfd(struct hv_vm *vm, const struct hv_ioevent *e, bool on);
+/* The @i-th finding about this host, -ENOENT past the last or where the backend has none to tell. */
+int hv_host_check(const struct hv_ops *ops, unsigned i, struct hv_check *check);
 
 /* ---- vCPUs ---- */
 

@@ -145,6 +145,13 @@ int hv_cap(const struct hv_ops *ops, const struct hv_vm *vm, uint32_t cap)
 	return 0;
 }
 
+/* Asked of a backend that may be unavailable, so not through hv_cap(). */
+int hv_host_check(const struct hv_ops *ops, unsigned i, struct hv_check *check)
+{
+	memset(check, 0, sizeof(*check));
+	return ops->host_check ? ops->host_check(i, check) : -ENOENT;
+}
+
 /* ---- Blocks ---- */
 
 void hv_block_init(struct hv_block_buf *b)
@@ -689,6 +696,20 @@ int hv_vm_reset(struct hv_vm *vm)
 	if (vm->state != HV_READY)
 		return too_early("reset");
 	return hv_cap(vm->ops, vm, HV_CAP_VM_RESET) ? vm->ops->vm_reset(vm) : -ENOTSUP;
+}
+
+int hv_irqfd(struct hv_vm *vm, unsigned spi, int fd, bool on)
+{
+	if (vm->state != HV_READY)
+		return too_early("irqfd");
+	return hv_cap(vm->ops, vm, HV_CAP_IRQFD) ? vm->ops->irqfd(vm, spi, fd, on) : -ENOTSUP;
+}
+
+int hv_ioeventfd(struct hv_vm *vm, const struct hv_ioevent *e, bool on)
+{
+	if (vm->state != HV_READY)
+		return too_early("ioeventfd");
+	return hv_cap(vm->ops, vm, HV_CAP_IOEVENTFD) ? vm->ops->ioeventfd(vm, e, on) : -ENOTSUP;
 }
 
 /* ---- vCPUs ---- */

@@ -66,7 +66,8 @@ static int soft_check_cap(const struct hv_vm *vm, uint32_t cap)
 	case HV_CAP_VM_RESET:
 	case HV_CAP_MODEL:
 	case HV_CAP_SAVED_NEEDS:
-	case HV_CAP_INSN_COUNT: return 1;
+	case HV_CAP_INSN_COUNT:
+	case HV_CAP_MMIO_DECODE: return 1;
 	default: return 0;
 	}
 }
