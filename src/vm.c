@@ -259,7 +259,7 @@ static int check_ram(const struct vm *vm)
 			       "use less, or more --ipa-bits",
 			       ram, ipa_bits,
 			       opt_size_text((UINT64_C(1) << ipa_bits) - BOARD_RAM_BASE, room, sizeof(room)));
-	if (vcpus <= BOARD_GICR_COUNT)
+	if (vcpus <= BOARD_GICR_COUNT || vm->hv->attr.GIC[0] == 2)
 		return 0;
 	if (BOARD_GICR2_BASE + (vcpus - BOARD_GICR_COUNT) * BOARD_GICR_STRIDE > UINT64_C(1) << ipa_bits)
 		return log_err(-EINVAL,

@@ -55,22 +55,30 @@ static void psci_node(struct dt *t)
 	dt_end(t);
 }
 
-/* Secure physical, physical, virtual and hypervisor timer: the binding wants all four. */
-static void timer_node(struct dt *t)
+/* Flags of a PPI: a GICv2 says which CPUs it is wired to, a GICv3 has no room for so many. */
+static uint32_t ppi_flags(const struct arch_fdt_config *cfg)
 {
-	static const uint32_t interrupts[] = {
+	if (cfg->gic != 2)
+		return DT_LEVEL_HIGH;
+	return ((UINT32_C(1) << cfg->vcpu_count) - 1) << DT_GICV2_PPI_CPUS_SHIFT | DT_LEVEL_HIGH;
+}
+
+/* Secure physical, physical, virtual and hypervisor timer: the binding wants all four. */
+static void timer_node(struct dt *t, const struct arch_fdt_config *cfg)
+{
+	const uint32_t flags = ppi_flags(cfg), interrupts[] = {
 		DT_GIC_PPI,
 		13,
-		DT_LEVEL_HIGH,
+		flags,
 		DT_GIC_PPI,
 		BOARD_PTIMER_PPI - 16,
-		DT_LEVEL_HIGH,
+		flags,
 		DT_GIC_PPI,
 		BOARD_VTIMER_PPI - 16,
-		DT_LEVEL_HIGH,
+		flags,
 		DT_GIC_PPI,
 		10,
-		DT_LEVEL_HIGH,
+		flags,
 	};
 
 	dt_begin(t, "timer");
@@ -80,9 +88,9 @@ static void timer_node(struct dt *t)
 	dt_end(t);
 }
 
-static void pmu_node(struct dt *t)
+static void pmu_node(struct dt *t, const struct arch_fdt_config *cfg)
 {
-	static const uint32_t interrupts[] = { DT_GIC_PPI, BOARD_PMU_PPI - 16, DT_LEVEL_HIGH };
+	const uint32_t interrupts[] = { DT_GIC_PPI, BOARD_PMU_PPI - 16, ppi_flags(cfg) };
 
 	dt_begin(t, "pmu");
 	dt_string(t, "compatible", "arm,armv8-pmuv3");
@@ -90,7 +98,17 @@ static void pmu_node(struct dt *t)
 	dt_end(t);
 }
 
-static void gic_node(struct dt *t, const struct arch_fdt_config *cfg)
+static void gicv2_reg(struct dt *t)
+{
+	static const uint64_t reg[][2] = {
+		{ BOARD_GICD_BASE, BOARD_GICD_SIZE },
+		{ BOARD_GICC_BASE, BOARD_GICC_SIZE },
+	};
+
+	dt_reg_list(t, reg, 2);
+}
+
+static void gicv3_reg(struct dt *t, const struct arch_fdt_config *cfg)
 {
 	unsigned first = cfg->vcpu_count < BOARD_GICR_COUNT ? cfg->vcpu_count : BOARD_GICR_COUNT;
 	bool two = cfg->vcpu_count > BOARD_GICR_COUNT;
@@ -100,15 +118,23 @@ static void gic_node(struct dt *t, const struct arch_fdt_config *cfg)
 		{ BOARD_GICR2_BASE, (uint64_t)(cfg->vcpu_count - first) * BOARD_GICR_STRIDE },
 	};
 
+	dt_u32(t, "#redistributor-regions", two ? 2 : 1);
+	dt_reg_list(t, reg, two ? 3 : 2);
+}
+
+static void gic_node(struct dt *t, const struct arch_fdt_config *cfg)
+{
 	dt_begin(t, "interrupt-controller@%x", BOARD_GICD_BASE);
-	dt_string(t, "compatible", "arm,gic-v3");
+	dt_string(t, "compatible", cfg->gic == 2 ? "arm,cortex-a15-gic" : "arm,gic-v3");
 	dt_flag(t, "interrupt-controller");
 	dt_u32(t, "#interrupt-cells", 3);
 	dt_u32(t, "#address-cells", 2);
 	dt_u32(t, "#size-cells", 2);
 	dt_flag(t, "ranges");
-	dt_u32(t, "#redistributor-regions", two ? 2 : 1);
-	dt_reg_list(t, reg, two ? 3 : 2);
+	if (cfg->gic == 2)
+		gicv2_reg(t);
+	else
+		gicv3_reg(t, cfg);
 	dt_u32(t, "phandle", ARCH_FDT_GIC_PHANDLE);
 	dt_end(t);
 }
@@ -117,8 +143,8 @@ void arch_fdt(struct dt *t, const struct arch_fdt_config *cfg)
 {
 	cpus_node(t, cfg);
 	psci_node(t);
-	timer_node(t);
+	timer_node(t, cfg);
 	if (cfg->pmu)
-		pmu_node(t);
+		pmu_node(t, cfg);
 	gic_node(t, cfg);
 }

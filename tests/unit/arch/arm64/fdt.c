@@ -14,20 +14,22 @@
 #include <vmm/fdt.h>
 
 /* A tree with no memory and no devices. */
-static int tree(void *fdt, int bytes, unsigned cpus)
+static int tree(void *fdt, int bytes, unsigned cpus, unsigned gic)
 {
-	const struct arch_fdt_config arch = { .vcpu_count = cpus };
+	const struct arch_fdt_config arch = { .vcpu_count = cpus, .gic = gic, .pmu = true };
 
 	return fdt_build_into(&(struct fdt_config){ .arch = &arch }, fdt, (size_t)bytes);
 }
 
-static void *tree_of(unsigned cpus)
+static void *tree_with_gic(unsigned cpus, unsigned gic)
 {
 	void *fdt = malloc(1 << 20);
 
-	assert_int_equal(tree(fdt, 1 << 20, cpus), 0);
+	assert_int_equal(tree(fdt, 1 << 20, cpus, gic), 0);
 	return fdt;
 }
+
+static void *tree_of(unsigned cpus) { return tree_with_gic(cpus, 3); }
 
 static uint64_t reg_at(const void *fdt, const char *path, unsigned index)
 {
@@ -93,13 +95,47 @@ static void the_gic_has_a_second_region_only_for_cpus_beyond_the_first(void **st
 	free(fdt);
 }
 
+static uint32_t cell_at(const void *fdt, const char *path, unsigned index)
+{
+	int len, node = fdt_path_offset(fdt, path);
+	const fdt32_t *cells = fdt_getprop(fdt, node, "interrupts", &len);
+
+	assert_true(len > (int)(4 * index));
+	return fdt32_to_cpu(cells[index]);
+}
+
+/* Linux: Documentation/devicetree/bindings/interrupt-controller/arm,gic.yaml. */
+static void a_gicv2_has_a_cpu_interface_and_says_to_which_cpus_a_ppi_is_wired(void **state)
+{
+	static const char path[] = "/interrupt-controller@8000000";
+	void *fdt = tree_with_gic(8, 2);
+	int len, node = fdt_node_offset_by_phandle(fdt, ARCH_FDT_GIC_PHANDLE);
+
+	(void)state;
+	assert_int_equal(node, fdt_path_offset(fdt, path));
+	assert_int_equal(fdt_node_check_compatible(fdt, node, "arm,cortex-a15-gic"), 0);
+	assert_null(fdt_getprop(fdt, node, "#redistributor-regions", NULL));
+	fdt_getprop(fdt, node, "reg", &len);
+	assert_int_equal(len, 4 * 8);
+	assert_int_equal(reg_at(fdt, path, 0), BOARD_GICD_BASE);
+	assert_int_equal(reg_at(fdt, path, 2), BOARD_GICC_BASE);
+	assert_int_equal(reg_at(fdt, path, 3), BOARD_GICC_SIZE);
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(cell_at(fdt, "/timer", 3 * i + 2), 0xff00 | DT_LEVEL_HIGH);
+	assert_int_equal(cell_at(fdt, "/pmu", 2), 0xff00 | DT_LEVEL_HIGH);
+	free(fdt);
+	fdt = tree_with_gic(1, 2);
+	assert_int_equal(cell_at(fdt, "/timer", 2), 0x100 | DT_LEVEL_HIGH);
+	free(fdt);
+}
+
 static void too_little_room_is_an_error_not_an_overrun(void **state)
 {
 	(void)state;
 	for (int bytes = 512; bytes < 2048; bytes += 64) {
 		char *fdt = malloc((size_t)bytes);
 
-		assert_int_equal(tree(fdt, bytes, 8), -FDT_ERR_NOSPACE);
+		assert_int_equal(tree(fdt, bytes, 8, 3), -FDT_ERR_NOSPACE);
 		free(fdt);
 	}
 	free(tree_of(BOARD_VCPU_MAX));
@@ -130,6 +166,7 @@ int main(void)
 		cmocka_unit_test(cpus_are_named_by_affinity_and_started_by_psci),
 		cmocka_unit_test(timer_interrupts_are_level_ppis),
 		cmocka_unit_test(the_gic_has_a_second_region_only_for_cpus_beyond_the_first),
+		cmocka_unit_test(a_gicv2_has_a_cpu_interface_and_says_to_which_cpus_a_ppi_is_wired),
 		cmocka_unit_test(too_little_room_is_an_error_not_an_overrun),
 		cmocka_unit_test(the_kernel_is_entered_as_its_boot_protocol_wants),
 	};
