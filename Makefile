@@ -46,10 +46,7 @@ LDFLAGS_ALL := $(CFLAGS_$(MODE)) $(LDFLAGS_ARCH) -pthread $(LDFLAGS)
 LIBS := -lfdt -lcapstone -lz -lzstd -llz4 -llzma -ljson-c -lm
 
 BACKENDS := $(patsubst %/,%,$(wildcard src/hv/*/))
-FOLDERS := src src/cmd src/hv $(filter-out src/hv/kvm,$(BACKENDS)) arch/arm64 arch/arm64/gic arch/arm64/cpu devices devices/char devices/virtio devices/disk devices/net
-ifeq ($(ARCH),arm64)
-FOLDERS += src/hv/kvm
-endif
+FOLDERS := src src/cmd src/hv $(BACKENDS) arch/arm64 arch/arm64/gic arch/arm64/cpu devices devices/char devices/virtio devices/disk devices/net
 ifeq ($(ARCH),x86_64)
 FOLDERS += arch/x86_64
 endif
@@ -59,7 +56,10 @@ Q := $(if $(V),,@)
 say = $(if $(V),,@echo "  $(1)	$@")
 
 HOST_TOOLS := arch/arm64/cpu/gendec.c
-SRCS := $(filter-out $(HOST_TOOLS),$(wildcard $(addsuffix /*.c,$(FOLDERS))))
+# KVM is for arm64 hosts; the others have one file that says so.
+ELSEWHERE := src/hv/kvm/elsewhere.c
+NOT_HERE := $(if $(filter arm64,$(ARCH)),$(ELSEWHERE),$(filter-out $(ELSEWHERE),$(wildcard src/hv/kvm/*.c)))
+SRCS := $(filter-out $(HOST_TOOLS) $(NOT_HERE),$(wildcard $(addsuffix /*.c,$(FOLDERS))))
 OBJS := $(SRCS:%.c=$(OUT)/%.o)
 TABLES := $(OUT)/gen/a64-tables.h
 

@@ -259,6 +259,11 @@ struct hv_vcpu {
 const struct hv_ops *hv_backend_at(unsigned i);         /* NULL past the last; best rank first */
 /* @name NULL or "auto": the best that is available. -ENOENT unknown, or why it is not available. */
 int hv_backend_find(const char *name, const struct hv_ops **ops);
+/*
+ * Available or not; where it is not, only name, help, rank, available and hv_host_check may be
+ * used: other operations may be NULL. -ENOENT unknown.
+ */
+int hv_backend_named(const char *name, const struct hv_ops **ops);
 
 /*
  * 0: absent, positive: present, and for some the value counts. @vm NULL: the host's

@@ -214,13 +214,14 @@ static struct json_object *all_devices(void)
 	return list;
 }
 
-static struct json_object *all_facts(const struct caps *c)
+/* Of @only, or of all. */
+static struct json_object *all_facts(const struct caps *c, const struct hv_ops *only)
 {
 	struct json_object *o = json_object_new_object(), *list = json_object_new_array();
 	const struct hv_ops *ops;
 
 	for (unsigned i = 0; (ops = hv_backend_at(i)); i++)
-		if (!c->hv || !strcmp(c->hv, ops->name))
+		if (!only || ops == only)
 			json_object_array_add(list, backend_facts(ops, &c->attr.block));
 	json_object_object_add(o, "hypervisors", list);
 	json_object_object_add(o, "devices", all_devices());
@@ -305,17 +306,15 @@ static void print_text(struct json_object *facts)
 static int cmd_caps(int argc, char **argv)
 {
 	struct caps c = { 0 };
-	const struct hv_ops *ops;
+	const struct hv_ops *only = NULL;
 	struct json_object *facts;
 
 	hv_block_init(&c.attr);
 	if (opt_parse(&set, argc, argv, &c))
 		return PROC_USAGE;
-	if (c.hv && !strcmp(c.hv, "auto") && !hv_backend_find(NULL, &ops))
-		c.hv = ops->name;
-	if (c.hv && hv_backend_find(c.hv, &ops) == -ENOENT)
+	if (c.hv && (strcmp(c.hv, "auto") ? hv_backend_named(c.hv, &only) : hv_backend_find(NULL, &only)))
 		return PROC_USAGE;
-	facts = all_facts(&c);
+	facts = all_facts(&c, only);
 	if (c.json)
 		puts(json_object_to_json_string_ext(facts, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
 	else

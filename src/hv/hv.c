@@ -95,28 +95,53 @@ static void backend_names(char *text, size_t bytes)
 		text_add(text, bytes, ", %s", ops->name);
 }
 
-int hv_backend_find(const char *name, const struct hv_ops **found)
+int hv_backend_named(const char *name, const struct hv_ops **found)
 {
-	bool automatic = !name || !strcmp(name, "auto");
 	const struct hv_ops *ops;
-	char why[160] = "", names[160];
-	int err = -ENOENT;
+	char names[160];
 
 	for (unsigned i = 0; (ops = hv_backend_at(i)); i++) {
-		if (!automatic && strcmp(ops->name, name))
-			continue;
+		if (!strcmp(ops->name, name)) {
+			*found = ops;
+			return 0;
+		}
+	}
+	backend_names(names, sizeof(names));
+	return log_err(-ENOENT, "--hv=%s: no such hypervisor; there are auto%s", name, names);
+}
+
+static int find_best(const struct hv_ops **found)
+{
+	const struct hv_ops *ops;
+	int err = -ENOENT;
+	char why[160] = "";
+
+	for (unsigned i = 0; (ops = hv_backend_at(i)); i++) {
 		err = ops->available(why, sizeof(why));
 		if (!err) {
 			*found = ops;
 			return 0;
 		}
-		if (!automatic)
-			return log_err(err, "--hv=%s: not available here: %s; use --hv=auto", name, why);
 	}
-	if (automatic)
-		return log_err(err, "--hv=auto: no hypervisor is available here: %s", why);
-	backend_names(names, sizeof(names));
-	return log_err(-ENOENT, "--hv=%s: no such hypervisor; there are auto%s", name, names);
+	return log_err(err, "--hv=auto: no hypervisor is available here: %s", why);
+}
+
+int hv_backend_find(const char *name, const struct hv_ops **found)
+{
+	const struct hv_ops *ops;
+	char why[160] = "";
+	int err;
+
+	if (!name || !strcmp(name, "auto"))
+		return find_best(found);
+	err = hv_backend_named(name, &ops);
+	if (err)
+		return err;
+	err = ops->available(why, sizeof(why));
+	if (err)
+		return log_err(err, "--hv=%s: not available here: %s; use --hv=auto", name, why);
+	*found = ops;
+	return 0;
 }
 
 const char *hv_cap_name(uint32_t cap)

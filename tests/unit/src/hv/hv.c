@@ -26,6 +26,47 @@
 
 #include "fake-hv.h"
 
+/* A backend of other hosts: all it has is its reason. It would be the best. */
+static int nowhere_available(char *why, size_t bytes)
+{
+	snprintf(why, bytes, "this is not the place");
+	return -ENODEV;
+}
+
+static const struct hv_ops nowhere_ops = {
+	.name = "nowhere",
+	.help = "for tests",
+	.rank = 99,
+	.available = nowhere_available,
+};
+
+HV_BACKEND(nowhere, &nowhere_ops);
+
+static void an_unavailable_backend_is_known_but_never_taken(void **state)
+{
+	const struct hv_ops *ops = NULL;
+	struct hv_check check;
+	struct said s;
+	int err;
+
+	(void)state;
+	assert_ptr_equal(hv_backend_at(0), &nowhere_ops);
+	said_begin(&s);
+	err = hv_backend_find("nowhere", &ops);
+	assert_says(&s, "--hv=nowhere: not available here: this is not the place; use --hv=auto");
+	assert_int_equal(err, -ENODEV);
+	assert_null(ops);
+	assert_int_equal(hv_backend_named("nowhere", &ops), 0);
+	assert_ptr_equal(ops, &nowhere_ops);
+	assert_int_equal(hv_host_check(ops, 0, &check), -ENOENT);
+	assert_int_equal(hv_backend_find(NULL, &ops), 0);
+	assert_ptr_not_equal(ops, &nowhere_ops);
+	said_begin(&s);
+	err = hv_backend_named("auto", &ops);
+	assert_says(&s, "--hv=auto: no such hypervisor");
+	assert_int_equal(err, -ENOENT);
+}
+
 /* ---- A ---- */
 
 static void A1_values_come_in_a_block_not_in_spare_bits(void **state)
@@ -1035,6 +1076,7 @@ static void I7_the_same_register_has_the_same_number_on_every_backend(void **sta
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_unavailable_backend_is_known_but_never_taken),
 		cmocka_unit_test(A1_values_come_in_a_block_not_in_spare_bits),
 		cmocka_unit_test(A2_a_walk_never_leaves_the_block),
 		cmocka_unit_test(A2_sizes_that_are_wrong_are_refused),
