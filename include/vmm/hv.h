@@ -122,7 +122,7 @@ struct hv_env {
 
 /*
  * A register's place: VM-scoped state exists once and is saved once (requirement G1, G2).
- * A backend that does not know says UNKNOWN, and gets the answer from regs.def.
+ * A backend that does not know says UNKNOWN, and gets the answer from regs.def and regs-kvm.def.
  */
 enum hv_scope { HV_SCOPE_VM, HV_SCOPE_VCPU, HV_SCOPE_UNKNOWN };
 
@@ -140,7 +140,7 @@ struct hv_reg {
 	uint64_t id;            /* the numbers of KVM_REG_ARM64_*, see regs.def; bytes: hv_reg_bytes() */
 	enum hv_scope scope;
 	enum hv_reg_kind kind;
-	bool flagged;           /* not in our table: treated as vCPU-scoped, and said */
+	bool flagged;           /* not in our tables: treated as vCPU-scoped (a bitmap: the VM's), and said */
 };
 
 #define HV_REG_BYTES_MAX 256
@@ -240,6 +240,7 @@ struct hv_vm {
 	struct hv_reg *regs;            /* the list in restore order, once somebody asked */
 	uint64_t *supported;            /* of bitmap registers, parallel to regs */
 	unsigned reg_count;
+	bool said_flagged;
 };
 
 struct hv_vcpu {
@@ -351,7 +352,7 @@ uint64_t hv_vcpu_insn_count(struct hv_vcpu *vcpu);      /* 0 where the backend d
 int hv_reg_list(struct hv_vm *vm, struct hv_vcpu *vcpu, struct hv_reg *regs, unsigned *count);
 /* The same, into memory that is the caller's to free; NULL after failure. */
 int hv_reg_list_new(struct hv_vm *vm, struct hv_vcpu *vcpu, struct hv_reg **regs, unsigned *count);
-const char *hv_reg_name(uint64_t id);                   /* of regs.def; NULL: not there */
+const char *hv_reg_name(uint64_t id);                   /* of regs.def and regs-kvm.def; NULL: not there */
 /*
  * hv_reg_bytes(id) bytes at @value. No message. -ENOENT unknown; -EINVAL a value the
  * register refuses, or a vCPU of another VM; -EBUSY a feature after the first run.

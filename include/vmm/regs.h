@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Words of the table of registers, regs.def.
+ * Words of the tables of registers: regs.def, and regs-kvm.def for those that the
+ * software CPU does not have.
  *
  * Register ids are the numbers of KVM_REG_ARM64_*, so that the same id means the
  * same register whoever provides the VM:
@@ -28,6 +29,10 @@
 #define REG_ID_CCSIDR(n) (UINT64_C(0x6020000000110000) | (n))
 #define REG_ID_FW(n)    (UINT64_C(0x6030000000140000) | (n))
 #define REG_ID_BMAP(n)  (UINT64_C(0x6030000000160000) | (n))
+#define REG_ID_SVE_Z(n) (UINT64_C(0x6080000000150000) | (n) << 5)
+#define REG_ID_SVE_P(n) (UINT64_C(0x6050000000150400) | (n) << 5)
+#define REG_ID_SVE_FFR  UINT64_C(0x6050000000150600)
+#define REG_ID_SVE_VLS  UINT64_C(0x606000000015ffff)    /* as attribute sve-vl, HV_SVE_VLS_WORDS */
 #define REG_ID_OWN(n)   (UINT64_C(0x60300000001f0000) | (n))
 #define REG_CLASS_BITMAP 0x16           /* of REG_ID_BMAP */
 

@@ -168,24 +168,15 @@ static void help_models(void)
 	}
 }
 
-static void help_registers(void)
-{
-	static const struct {
-		const char *name;
-		uint64_t id;
-		bool vm, feature;
-	} reg[] = {
-#define VM   true
-#define VCPU false
-#define REG(NAME, enc, id, scope, gdb, access, el0, feat, reset, mask, read, write, flags) \
-	{ #NAME, id, scope, ((flags)&REG_FEATURE) != 0 },
-#include <vmm/regs.def>
-#undef VM
-#undef VCPU
-	};
+struct reg_help {
+	const char *name;
+	uint64_t id;
+	bool vm, feature;
+};
 
-	puts("Registers. Those with an id can be read and written from outside, in this order.\n");
-	for (unsigned i = 0; i < ARRAY_SIZE(reg); i++) {
+static void print_registers(const struct reg_help *reg, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
 		printf("%-24s", reg[i].name);
 		if (reg[i].id == REG_NO_ID)
 			puts("-");
@@ -193,6 +184,28 @@ static void help_registers(void)
 			printf("0x%016" PRIx64 "  %s%s\n", reg[i].id, reg[i].vm ? "VM" : "vCPU",
 			       reg[i].feature ? ", feature" : "");
 	}
+}
+
+static void help_registers(void)
+{
+#define VM   true
+#define VCPU false
+	static const struct reg_help own[] = {
+#define REG(NAME, enc, id, scope, gdb, access, el0, feat, reset, mask, read, write, flags) \
+	{ #NAME, id, scope, ((flags)&REG_FEATURE) != 0 },
+#include <vmm/regs.def>
+	};
+	static const struct reg_help others[] = {
+#define REG_KVM(NAME, id, scope, flags) { #NAME, id, scope, ((flags)&REG_FEATURE) != 0 },
+#include <vmm/regs-kvm.def>
+	};
+#undef VM
+#undef VCPU
+
+	puts("Registers. Those with an id can be read and written from outside, in this order.\n");
+	print_registers(own, ARRAY_SIZE(own));
+	puts("\nThe software CPU does not have these; a VM of another hypervisor may.\n");
+	print_registers(others, ARRAY_SIZE(others));
 }
 
 static const struct topic {

@@ -800,7 +800,7 @@ uint64_t hv_vcpu_insn_count(struct hv_vcpu *vcpu)
 
 /* ---- Registers ---- */
 
-/* What regs.def says of a register, for backends that do not say. */
+/* What our tables say of a register, for backends that do not say. */
 static const struct reg_row {
 	const char *name;
 	uint64_t id;
@@ -810,6 +810,8 @@ static const struct reg_row {
 #define REG(NAME, enc, id_, scope_, gdb, access, el0, feat, reset, mask, read, write, flags) \
 	{ #NAME, (id_), HV_SCOPE_##scope_, ((flags)&REG_FEATURE) != 0 },
 #include <vmm/regs.def>
+#define REG_KVM(NAME, id_, scope_, flags) { #NAME, (id_), HV_SCOPE_##scope_, ((flags)&REG_FEATURE) != 0 },
+#include <vmm/regs-kvm.def>
 };
 
 static const struct reg_row *reg_row(uint64_t id)
@@ -827,20 +829,38 @@ const char *hv_reg_name(uint64_t id)
 	return row ? row->name : NULL;
 }
 
+/* A bitmap is one for the VM, known or not: those of class REG_CLASS_BITMAP are hypercalls. */
 static void classify(struct hv_reg *r)
 {
 	const struct reg_row *row = reg_row(r->id);
+	bool bitmap = reg_id_class(r->id) == REG_CLASS_BITMAP;
 
-	if (r->kind == HV_REG_PLAIN && reg_id_class(r->id) == REG_CLASS_BITMAP)
+	if (r->kind == HV_REG_PLAIN && bitmap)
 		r->kind = HV_REG_BITMAP;
 	else if (r->kind == HV_REG_PLAIN && row && row->feature)
 		r->kind = HV_REG_LEVEL;
 	if (r->scope != HV_SCOPE_UNKNOWN)
 		return;
-	r->scope = row ? row->scope : HV_SCOPE_VCPU;
+	r->scope = row ? row->scope : bitmap ? HV_SCOPE_VM : HV_SCOPE_VCPU;
 	r->flagged = !row;
-	if (!row)
-		log_warn("register 0x%" PRIx64 " is in no table of ours; taken as the vCPU's", r->id);
+}
+
+/* A newer host may have hundreds that we do not know, and a VM is asked for its list more than once. */
+static void say_flagged(struct hv_vm *vm)
+{
+	enum { NAMED = 4 };
+	char ids[24 * NAMED] = "";
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < vm->reg_count; i++)
+		if (vm->regs[i].flagged && count++ < NAMED)
+			text_add_item(ids, sizeof(ids), ", ", "0x%" PRIx64, vm->regs[i].id);
+	if (count && !vm->said_flagged)
+		log_warn(
+			"hypervisor %s lists %u register%s of which our tables know nothing: %s%s; they are saved and "
+			"restored as they are",
+			vm->ops->name, count, count > 1 ? "s" : "", ids, count > NAMED ? " ..." : "");
+	vm->said_flagged |= count > 0;
 }
 
 /* VM before vCPU, features before the rest; otherwise the backend's order (lengths before data). */
@@ -908,6 +928,7 @@ static int need_list(struct hv_vm *vm)
 			classify(&raw[i]);
 		sort_regs(vm->regs, raw, count);
 		vm->reg_count = count;
+		say_flagged(vm);
 		err = read_supported(vm);
 	}
 	free(raw);

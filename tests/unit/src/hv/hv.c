@@ -23,6 +23,7 @@
 #include <vmm/hv.h>
 #include <vmm/loop.h>
 #include <vmm/mem.h>
+#include <vmm/regs.h>
 
 #include "fake-hv.h"
 
@@ -990,6 +991,87 @@ static void G8_a_register_without_scope_gets_it_from_our_table_or_is_flagged(voi
 	free_env(&env);
 }
 
+/* The fake hypervisor on a newer host: registers that nobody has heard of. */
+enum { NEW_REGS = 10 };
+static const uint64_t new_bitmap = UINT64_C(0x6030000000160077);
+
+static int newer_list(struct hv_vm *vm, struct hv_vcpu *vcpu, struct hv_reg *regs, unsigned *count)
+{
+	unsigned room = *count;
+
+	(void)vm, (void)vcpu;
+	*count = NEW_REGS;
+	for (unsigned i = 0; i < room && i < NEW_REGS; i++)
+		regs[i] = (struct hv_reg){ .id = i ? FAKE_STRANGE + i : new_bitmap, .scope = HV_SCOPE_UNKNOWN };
+	return NEW_REGS > room ? -E2BIG : 0;
+}
+
+static int newer_get(struct hv_vm *vm, struct hv_vcpu *vcpu, uint64_t id, void *value)
+{
+	(void)vm, (void)vcpu;
+	memset(value, 0, hv_reg_bytes(id));
+	return 0;
+}
+
+static void G8_registers_nobody_knows_are_said_once_and_counted(void **state)
+{
+	struct hv_env env = new_env();
+	struct hv_ops ops = fake_ops;
+	struct hv_reg regs[NEW_REGS];
+	unsigned count = NEW_REGS;
+	struct hv_vm *vm;
+	struct said s;
+
+	(void)state;
+	ops.reg_list = newer_list;
+	ops.reg_get = newer_get;
+	vm = finished(&ops, &env, NULL);
+	said_begin(&s);
+	assert_int_equal(hv_reg_list(vm, new_vcpu(vm, 0), regs, &count), 0);
+	assert_says(&s, "lists 10 registers of which our tables know nothing: 0x6030000000160077, ");
+	assert_int_equal(count, NEW_REGS - 1);
+	for (unsigned i = 0; i < count; i++)
+		assert_true(regs[i].flagged && regs[i].kind == HV_REG_PLAIN);
+	/* A bitmap is not plain, whichever it is. */
+	assert_int_equal(hv_reg_list(vm, NULL, regs, &count), 0);
+	assert_int_equal(count, 1);
+	assert_true(regs[0].id == new_bitmap && regs[0].flagged && regs[0].kind == HV_REG_BITMAP);
+	hv_destroy(vm);
+	free_env(&env);
+}
+
+static void G8_a_register_is_in_one_table_under_one_name(void **state)
+{
+	static const struct {
+		const char *name;
+		uint64_t id;
+	} rows[] = {
+#define REG(NAME, enc, id, ...) { #NAME, id },
+#include <vmm/regs.def>
+#define REG_KVM(NAME, id, scope, flags) { #NAME, id },
+#include <vmm/regs-kvm.def>
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+		for (unsigned k = 0; k < i; k++) {
+			assert_true(rows[k].id == REG_NO_ID || rows[k].id != rows[i].id);
+			assert_string_not_equal(rows[k].name, rows[i].name);
+		}
+		if (rows[i].id != REG_NO_ID)
+			assert_string_equal(hv_reg_name(rows[i].id), rows[i].name);
+	}
+}
+
+/* KVM lists all of op0=3, op1=0, CRn=0, CRm=1..7, the reserved ones too. */
+static void G8_every_id_register_has_a_name(void **state)
+{
+	(void)state;
+	for (unsigned crm = 1; crm < 8; crm++)
+		for (unsigned op2 = 0; op2 < 8; op2++)
+			assert_non_null(hv_reg_name(REG_ID_SYS((uint64_t)REG_ENC(3, 0, 0, crm, op2))));
+}
+
 static void G9_every_attribute_is_documented(void **state)
 {
 	(void)state;
@@ -1119,6 +1201,9 @@ int main(void)
 		cmocka_unit_test(E8_negotiation_names_the_bits_that_are_missing),
 		cmocka_unit_test(G1_G7_the_list_is_scoped_and_in_restore_order),
 		cmocka_unit_test(G8_a_register_without_scope_gets_it_from_our_table_or_is_flagged),
+		cmocka_unit_test(G8_registers_nobody_knows_are_said_once_and_counted),
+		cmocka_unit_test(G8_a_register_is_in_one_table_under_one_name),
+		cmocka_unit_test(G8_every_id_register_has_a_name),
 		cmocka_unit_test(G9_every_attribute_is_documented),
 		cmocka_unit_test(I2_I5_memory_has_one_shape_with_flags_in_separate_fields),
 		cmocka_unit_test(I3_I4_a_flag_a_backend_does_not_know_is_refused_by_it),
