@@ -227,6 +227,15 @@ static int build_events(struct vm *vm)
 	return vm->signals ? 0 : log_err(-EIO, "the host refuses signalfd");
 }
 
+/* Once: a restart makes the same VM, and does not say so again. */
+static int fit_attributes(struct vm *vm)
+{
+	if (vm->attr.block.size)
+		return 0;
+	vm->attr = vm->cfg->attr;
+	return hv_fit_defaults(vm->ops, &vm->attr);
+}
+
 static int build_hypervisor(struct vm *vm)
 {
 	struct hv_env env;
@@ -238,8 +247,9 @@ static int build_hypervisor(struct vm *vm)
 	vm->bus = bus_new();
 	if (!vm->mem || !vm->bus)
 		return -ENOMEM;
+	err = fit_attributes(vm);
 	env = (struct hv_env){ .mem = vm->mem, .bus = vm->bus, .loop = vm->loop };
-	return hv_create_vm2(vm->ops, &env, &vm->cfg->attr.block, &vm->hv);
+	return err ? err : hv_create_vm2(vm->ops, &env, &vm->attr.block, &vm->hv);
 }
 
 /* RAM must end below what the guest can address, and below the redistributors of many vCPUs. */

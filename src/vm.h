@@ -23,6 +23,7 @@ struct vm {
 
 	/* The machine; built again at a reset where the backend cannot reset. */
 	const struct hv_ops *ops;
+	struct hv_block_buf attr;       /* as the user gave them, and what the host has instead of a default */
 	struct mem *mem;
 	struct bus *bus;
 	struct hv_vm *hv;

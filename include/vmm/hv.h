@@ -302,6 +302,13 @@ int hv_attr_limit(const struct hv_ops *ops, uint16_t type, struct hv_limit *limi
 /* Writes the supported values into the block, whatever stood there; marks what is absent. */
 int hv_probe(const struct hv_ops *ops, struct hv_block *b);
 
+/*
+ * For a user who said nothing about it: defaults are the same on all backends (vm-attr.def), but
+ * not every host has them. Numbers and choices whose default this backend cannot give, and that
+ * are not in the block, go into it with the best there is, each said in one line. -ENOSPC when full.
+ */
+int hv_fit_defaults(const struct hv_ops *ops, struct hv_block_buf *b);
+
 /* ---- Life of a VM ---- */
 
 /* @b may be NULL. *vm is NULL after failure. */

@@ -158,14 +158,16 @@ static struct json_object *all_models(struct hv_vm *vm)
 }
 
 /* Features and models exist in a VM only, so make the smallest there is. */
-static void add_vm_facts(struct json_object *o, const struct hv_ops *ops, const struct hv_block *attr)
+static void add_vm_facts(struct json_object *o, const struct hv_ops *ops, const struct hv_block_buf *attr)
 {
+	struct hv_block_buf fitted = *attr;
 	struct json_object *features = json_object_new_object();
 	struct hv_env env = { mem_new(), bus_new(), loop_new() };
 	struct hv_vcpu *vcpu;
 	struct hv_vm *vm;
 
-	if (env.mem && env.bus && env.loop && !hv_create_vm2(ops, &env, attr, &vm)) {
+	if (env.mem && env.bus && env.loop && !hv_fit_defaults(ops, &fitted) &&
+	    !hv_create_vm2(ops, &env, &fitted.block, &vm)) {
 		if (!hv_finish(vm) && !hv_vcpu_create(vm, 0, &vcpu) && !hv_vcpu_finalize(vcpu)) {
 			add_features_of(features, vm, NULL);
 			add_features_of(features, vm, vcpu);
@@ -179,7 +181,7 @@ static void add_vm_facts(struct json_object *o, const struct hv_ops *ops, const 
 	json_object_object_add(o, "features", features);
 }
 
-static struct json_object *backend_facts(const struct hv_ops *ops, const struct hv_block *attr)
+static struct json_object *backend_facts(const struct hv_ops *ops, const struct hv_block_buf *attr)
 {
 	struct json_object *o = json_object_new_object();
 	char why[160] = "";
@@ -222,7 +224,7 @@ static struct json_object *all_facts(const struct caps *c, const struct hv_ops *
 
 	for (unsigned i = 0; (ops = hv_backend_at(i)); i++)
 		if (!only || ops == only)
-			json_object_array_add(list, backend_facts(ops, &c->attr.block));
+			json_object_array_add(list, backend_facts(ops, &c->attr));
 	json_object_object_add(o, "hypervisors", list);
 	json_object_object_add(o, "devices", all_devices());
 	return o;
@@ -314,6 +316,8 @@ static int cmd_caps(int argc, char **argv)
 		return PROC_USAGE;
 	if (c.hv && (strcmp(c.hv, "auto") ? hv_backend_named(c.hv, &only) : hv_backend_find(NULL, &only)))
 		return PROC_USAGE;
+	/* What a trial VM is made of is no news. */
+	log_set_level(LOG_WARN);
 	facts = all_facts(&c, only);
 	if (c.json)
 		puts(json_object_to_json_string_ext(facts, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));

@@ -529,6 +529,42 @@ static int set_value(const struct hv_ops *ops, struct hv_values *v, const struct
 	return err;
 }
 
+static bool is_given(const struct hv_block *b, uint16_t type)
+{
+	for (struct hv_attr *a = hv_block_next(b, NULL); a; a = hv_block_next(b, a))
+		if (a->type == type)
+			return true;
+	return false;
+}
+
+static bool has_default(const struct hv_attr_info *info, const struct hv_limit *l)
+{
+	uint64_t v = info->value_default;
+
+	return info->kind == HV_CHOICE ? bit_of(l->bits, (unsigned)v) : v >= l->min && v <= l->max;
+}
+
+int hv_fit_defaults(const struct hv_ops *ops, struct hv_block_buf *b)
+{
+	uint64_t best[HV_ATTR_WORDS_MAX];
+	struct hv_limit limit;
+	char what[128];
+	int err = 0;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(attrs) && !err; i++) {
+		const struct hv_attr_info *info = &attrs[i];
+
+		if ((info->kind != HV_NUMBER && info->kind != HV_CHOICE) || is_given(&b->block, info->type) ||
+		    hv_attr_limit(ops, info->type, &limit) || has_default(info, &limit))
+			continue;
+		best_value(info, &limit, best);
+		log_info("%s is taken: hypervisor %s does not have the default here, which is %" PRIu64,
+			 spell(info, best, what, sizeof(what)), ops->name, info->value_default);
+		err = hv_block_add(b, info->type, best, info->words);
+	}
+	return err;
+}
+
 static int set_block(struct hv_vm *vm, const struct hv_block *b)
 {
 	unsigned index = 0;

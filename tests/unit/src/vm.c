@@ -19,6 +19,8 @@
 #include <vmm/loop.h>
 #include <vmm/vm.h>
 
+#include "fake-hv.h"
+
 #define SYSTEM_OFF   8
 #define SYSTEM_RESET 9
 #define SPIN         0
@@ -151,6 +153,43 @@ static void a_reset_starts_the_guest_again_and_again(void **state)
 		assert_int_equal(r.status, PROC_TIMEOUT);
 		assert_true(r.resets > 2);
 	}
+}
+
+static int narrow_limit(uint16_t type, struct hv_limit *limit)
+{
+	const struct hv_ops *soft;
+	int err = hv_backend_find("soft", &soft);
+
+	if (!err)
+		err = soft->attr_limit(type, limit);
+	if (!err && type == HV_ATTR_IPA_BITS)
+		limit->max = 36;
+	return err;
+}
+
+static unsigned count_of(const char *text, const char *what)
+{
+	unsigned n = 0;
+
+	for (; (text = strstr(text, what)); text++)
+		n++;
+	return n;
+}
+
+static void a_default_the_host_lacks_is_replaced_and_said_once(void **state)
+{
+	struct guest g = { .fn = SYSTEM_RESET, .timeout_ns = NSEC_PER_SEC / 2 };
+	int (*wide)(uint16_t type, struct hv_limit * limit) = no_reset_ops.attr_limit;
+	struct vm_result r;
+	struct said s;
+
+	(void)state;
+	no_reset_ops.attr_limit = narrow_limit;
+	said_begin(&s);
+	r = run_on("soft-without-reset", &g);
+	no_reset_ops.attr_limit = wide;
+	assert_int_equal(count_of(said_end(&s), "--ipa-bits=36 is taken"), 1);
+	assert_true(r.resets > 1);
 }
 
 static void a_restart_that_fails_is_the_end_and_the_hosts_fault(void **state)
@@ -292,6 +331,7 @@ int main(void)
 		cmocka_unit_test(a_power_off_is_the_end),
 		cmocka_unit_test(a_reset_is_the_end_if_the_user_says_so),
 		cmocka_unit_test(a_reset_starts_the_guest_again_and_again),
+		cmocka_unit_test(a_default_the_host_lacks_is_replaced_and_said_once),
 		cmocka_unit_test(a_restart_that_fails_is_the_end_and_the_hosts_fault),
 		cmocka_unit_test(a_signal_that_was_ignored_stays_ignored),
 		cmocka_unit_test(a_guest_that_spins_is_stopped_by_the_timeout),

@@ -344,6 +344,49 @@ static void A10_nothing_is_rounded(void **state)
 	free_env(&env);
 }
 
+static void A10_a_default_the_host_lacks_is_replaced_by_its_best_and_said(void **state)
+{
+	const struct hv_ops *ops = backend(1);
+	struct hv_env env = new_env();
+	struct hv_block_buf b;
+	const char *text;
+	struct hv_vm *vm;
+	struct said s;
+
+	(void)state;
+	/* Everything is there: nothing is added, nothing is said. */
+	hv_block_init(&b);
+	said_begin(&s);
+	assert_int_equal(hv_fit_defaults(ops, &b), 0);
+	assert_string_equal(said_end(&s), "");
+	assert_int_equal(b.block.size, sizeof(b.block));
+
+	fake.gics = 1 << 2;
+	fake.ipa_max = 36;
+	said_begin(&s);
+	assert_int_equal(hv_fit_defaults(ops, &b), 0);
+	text = said_end(&s);
+	assert_non_null(strstr(text, "--gic=2 is taken: hypervisor fake does not have the default here, which is 3"));
+	assert_non_null(
+		strstr(text, "--ipa-bits=36 is taken: hypervisor fake does not have the default here, which is 40"));
+	vm = finished(ops, &env, &b.block);
+	assert_int_equal(get1(vm, HV_ATTR_GIC), 2);
+	assert_int_equal(get1(vm, HV_ATTR_IPA_BITS), 36);
+	assert_int_equal(get1(vm, HV_ATTR_VCPU_COUNT), 1);
+	hv_destroy(vm);
+
+	/* What was given is never changed, right or wrong. */
+	b = block_of(HV_ATTR_GIC, 3);
+	add(&b, HV_ATTR_IPA_BITS, 32);
+	said_begin(&s);
+	assert_int_equal(hv_fit_defaults(ops, &b), 0);
+	assert_string_equal(said_end(&s), "");
+	said_begin(&s);
+	assert_int_equal(try_create(ops, &b.block), -EINVAL);
+	assert_says(&s, "--gic=3: hypervisor fake has version 2; use that");
+	free_env(&env);
+}
+
 /* ---- B ---- */
 
 static struct hv_block_buf block_of_all(void)
@@ -1173,6 +1216,7 @@ int main(void)
 		cmocka_unit_test(A10_an_absent_attribute_has_its_documented_default_everywhere),
 		cmocka_unit_test(A10_the_maximum_is_given_when_asked_for),
 		cmocka_unit_test(A10_nothing_is_rounded),
+		cmocka_unit_test(A10_a_default_the_host_lacks_is_replaced_by_its_best_and_said),
 		cmocka_unit_test(B1_creation_takes_what_probe_wrote_back),
 		cmocka_unit_test(B2_answers_are_numbers_and_sets),
 		cmocka_unit_test(B3_probe_has_no_side_effects_at_any_time),
