@@ -68,12 +68,12 @@ static void note_first_run(struct vm *vm)
 static void *vcpu_thread(void *opaque)
 {
 	struct vcpu *c = opaque;
+	struct hv_exit e = { .reason = HV_EXIT_FAIL }; /* lives on: it carries answers */
 	char name[16];
 
 	snprintf(name, sizeof(name), "vcpu%u", c->id);
 	pthread_setname_np(pthread_self(), name);
 	while (vm_may_run(c->vm)) {
-		struct hv_exit e = { .reason = HV_EXIT_FAIL };
 		int err;
 
 		note_first_run(c->vm);

@@ -215,7 +215,7 @@ struct hv_ops {
 	int  (*reg_list)(struct hv_vm *vm, struct hv_vcpu *vcpu, struct hv_reg *regs, unsigned *count); /* -E2BIG, needed count */
 	int  (*reg_get)(struct hv_vm *vm, struct hv_vcpu *vcpu, uint64_t id, void *value);
 	int  (*reg_set)(struct hv_vm *vm, struct hv_vcpu *vcpu, uint64_t id, const void *value);
-	int  (*vm_reset)(struct hv_vm *vm);                    /* all vCPUs out of run: power-on state */
+	int  (*vm_reset)(struct hv_vm *vm);                    /* optional; all vCPUs out of run: power-on state */
 	int  (*dirty_log)(struct hv_vm *vm, unsigned slot, uint64_t *bitmap);  /* optional */
 	int  (*host_check)(unsigned i, struct hv_check *check);        /* optional; -ENOENT past the last. Works without available() */
 	int  (*irqfd)(struct hv_vm *vm, unsigned spi, int fd, bool on);        /* optional */
@@ -345,6 +345,10 @@ int hv_host_check(const struct hv_ops *ops, unsigned i, struct hv_check *check);
 int hv_vcpu_create(struct hv_vm *vm, unsigned id, struct hv_vcpu **vcpu);
 int hv_vcpu_finalize(struct hv_vcpu *vcpu);
 void hv_vcpu_destroy(struct hv_vcpu *vcpu);
+/*
+ * After HV_EXIT_MMIO the backend takes the answer from @exit when the vCPU runs again or its
+ * registers are asked for: *@exit lives until then.
+ */
 int hv_vcpu_run(struct hv_vcpu *vcpu, struct hv_exit *exit);
 void hv_vcpu_kick(struct hv_vcpu *vcpu);
 uint64_t hv_vcpu_insn_count(struct hv_vcpu *vcpu);      /* 0 where the backend does not count */
