@@ -20,6 +20,8 @@
 
 struct vm;
 
+#define VM_RAM_BYTES_DEFAULT (512 * MIB)
+
 /* As the options say; strings are borrowed and must outlive the VM. */
 struct vm_config {
 	const char *hv;                 /* NULL: the best available */

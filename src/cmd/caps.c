@@ -5,7 +5,6 @@
  */
 #include <inttypes.h>
 #include <json-c/json.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +12,7 @@
 #include <vmm/bus.h>
 #include <vmm/cmd.h>
 #include <vmm/device.h>
-#include <vmm/err.h>
+#include <vmm/facts.h>
 #include <vmm/hv.h>
 #include <vmm/log.h>
 #include <vmm/loop.h>
@@ -42,19 +41,6 @@ static const struct opt_set set = {
 	.count = ARRAY_SIZE(rows),
 	.doc = "Print what this host's hypervisors can do, and the devices there are.",
 };
-
-static struct json_object *text_object(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-
-static struct json_object *text_object(const char *fmt, ...)
-{
-	char text[64];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	return json_object_new_string(text);
-}
 
 /* ---- Facts ---- */
 
@@ -129,7 +115,7 @@ static void add_feature(struct json_object *o, struct hv_vm *vm, struct hv_vcpu 
 	if (r->kind == HV_REG_PLAIN || hv_reg_bytes(r->id) > 8 || hv_reg_get(vm, vcpu, r->id, &value))
 		return;
 	snprintf(id, sizeof(id), "0x%" PRIx64, r->id);
-	json_object_object_add(o, name ? name : id, text_object("0x%016" PRIx64, value));
+	json_object_object_add(o, name ? name : id, facts_string("0x%016" PRIx64, value));
 }
 
 static void add_features_of(struct json_object *o, struct hv_vm *vm, struct hv_vcpu *vcpu)
@@ -183,17 +169,11 @@ static void add_vm_facts(struct json_object *o, const struct hv_ops *ops, const 
 
 static struct json_object *backend_facts(const struct hv_ops *ops, const struct hv_block_buf *attr)
 {
-	struct json_object *o = json_object_new_object();
-	char why[160] = "";
-	bool available = !ops->available(why, sizeof(why));
+	bool available;
+	struct json_object *o = facts_of_backend(ops, &available);
 
-	json_object_object_add(o, "name", json_object_new_string(ops->name));
-	json_object_object_add(o, "help", json_object_new_string(ops->help));
-	json_object_object_add(o, "available", json_object_new_boolean(available));
-	if (!available) {
-		json_object_object_add(o, "why", json_object_new_string(why));
+	if (!available)
 		return o;
-	}
 	json_object_object_add(o, "attributes", all_attrs(ops));
 	json_object_object_add(o, "capabilities", all_caps(ops));
 	add_vm_facts(o, ops, attr);
@@ -232,11 +212,6 @@ static struct json_object *all_facts(const struct caps *c, const struct hv_ops *
 
 /* ---- Text ---- */
 
-static const char *string_of(struct json_object *o, const char *key)
-{
-	return json_object_get_string(json_object_object_get(o, key));
-}
-
 /* The words of @list from column @indent on, broken before column 80. */
 static void print_list(struct json_object *list, int indent)
 {
@@ -262,7 +237,7 @@ static void print_attr(const char *name, struct json_object *a)
 	if (values)
 		print_list(values, 28);
 	else if (json_object_object_get(a, "max"))
-		printf("%s to %s, default %s\n", string_of(a, "min"), string_of(a, "max"), string_of(a, "default"));
+		printf("%s to %s, default %s\n", facts_get(a, "min"), facts_get(a, "max"), facts_get(a, "default"));
 	else
 		puts("not known");
 }
@@ -277,9 +252,9 @@ static void print_backend(struct json_object *b)
 {
 	struct json_object *models = json_object_object_get(b, "models");
 
-	printf("hypervisor %s: %s\n", string_of(b, "name"), string_of(b, "help"));
+	printf("hypervisor %s: %s\n", facts_get(b, "name"), facts_get(b, "help"));
 	if (!json_object_get_boolean(json_object_object_get(b, "available"))) {
-		printf("  not available: %s\n", string_of(b, "why"));
+		printf("  not available: %s\n", facts_get(b, "why"));
 		return;
 	}
 	puts("  attributes:");
@@ -301,7 +276,7 @@ static void print_text(struct json_object *facts)
 	for (size_t i = 0; i < json_object_array_length(list); i++) {
 		struct json_object *d = json_object_array_get_idx(list, i);
 
-		printf("    %-18s%s\n", string_of(d, "name"), string_of(d, "help"));
+		printf("    %-18s%s\n", facts_get(d, "name"), facts_get(d, "help"));
 	}
 }
 
@@ -320,7 +295,7 @@ static int cmd_caps(int argc, char **argv)
 	log_set_level(LOG_WARN);
 	facts = all_facts(&c, only);
 	if (c.json)
-		puts(json_object_to_json_string_ext(facts, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
+		facts_print_json(facts);
 	else
 		print_text(facts);
 	json_object_put(facts);

@@ -11,30 +11,7 @@
 #include <vmm/log.h>
 #include <vmm/opt.h>
 #include <vmm/regs.h>
-
-#define COLUMNS 80
-
-/* @text from column @indent on, which the cursor has reached or passed, broken at blanks. */
-static void print_wrapped(const char *text, int at, int indent)
-{
-	if (at > indent - 2)
-		printf("\n%*s", indent, "");
-	else
-		printf("%*s", indent - at, "");
-	at = indent;
-	while (*text) {
-		int word = (int)strcspn(text, " ");
-
-		if (at > indent && at + 1 + word > COLUMNS)
-			printf("\n%*s", at = indent, "");
-		else if (at > indent)
-			at += printf(" ");
-		at += printf("%.*s", word, text);
-		text += word;
-		text += *text == ' ';
-	}
-	putchar('\n');
-}
+#include <vmm/text.h>
 
 static void help_attrs(void)
 {
@@ -51,7 +28,7 @@ static void help_attrs(void)
 		snprintf(value, sizeof(value), "%" PRIu64, a->value_default);
 		snprintf(text, sizeof(text), "%s (%s, default %s)", a->help, a->unit,
 			 a->kind == HV_CHOICE && name ? name : value);
-		print_wrapped(text, at, 44);
+		text_print(text, at, 44);
 	}
 }
 
@@ -63,18 +40,18 @@ static void help_devices(void)
 	puts("Devices. Those of the board are always there; add others with\n"
 	     "--device NAME[,KEY=VALUE...].\n");
 	for (unsigned i = 0; (t = device_type_at(i)); i++) {
-		print_wrapped(t->help, printf("%-10s%s", t->name, t->on_board ? "(board)" : ""), 20);
+		text_print(t->help, printf("%-10s%s", t->name, t->on_board ? "(board)" : ""), 20);
 		for (unsigned k = 0; k < t->range_count; k++)
 			printf("%20s0x%08" PRIx64 " +0x%" PRIx64 "\n", "", t->ranges[k].base, t->ranges[k].bytes);
 		if (t->has_spi)
 			printf("%20sSPI %u\n", "", t->spi);
 		for (unsigned k = 0; k < t->option_count; k++)
-			print_wrapped(t->options[k].help,
-				      printf("%20s%s=%s", "", t->options[k].name, t->options[k].arg), 44);
+			text_print(t->options[k].help, printf("%20s%s=%s", "", t->options[k].name, t->options[k].arg),
+				   44);
 	}
 	puts("\nEnds of --console:\n");
 	for (unsigned i = 0; (c = chardev_type_at(i)); i++)
-		print_wrapped(c->help, printf("%s%s%s", c->name, c->arg ? ":" : "", c->arg ? c->arg : ""), 20);
+		text_print(c->help, printf("%s%s%s", c->name, c->arg ? ":" : "", c->arg ? c->arg : ""), 20);
 }
 
 static void help_exits(void)
@@ -95,10 +72,10 @@ static void help_exits(void)
 
 	puts("Exit status of the process:\n");
 	for (unsigned i = 0; i < ARRAY_SIZE(status); i++)
-		print_wrapped(status[i].text, printf("%3d  %s", status[i].status, status[i].name), 16);
+		text_print(status[i].text, printf("%3d  %s", status[i].status, status[i].name), 16);
 	puts("\nWhy a vCPU leaves the guest:\n");
 	for (unsigned i = 0; i < ARRAY_SIZE(reason); i++)
-		print_wrapped(reason[i].text, printf("     %s", reason[i].name), 16);
+		text_print(reason[i].text, printf("     %s", reason[i].name), 16);
 }
 
 static void help_hypercalls(void)
@@ -129,7 +106,7 @@ static void help_caps(void)
 	puts("Capabilities of a hypervisor (`vmm caps' says who has them). The interface is\n"
 	     "unstable as long as core-api-stable is 0.\n");
 	for (unsigned i = 0; i < ARRAY_SIZE(cap); i++)
-		print_wrapped(cap[i].text, printf("%3u  %s", cap[i].id, cap[i].name), 24);
+		text_print(cap[i].text, printf("%3u  %s", cap[i].id, cap[i].name), 24);
 }
 
 enum {
@@ -161,7 +138,7 @@ static void help_models(void)
 	     "that a VM looks the same on a later vmm. Digits marked - are decided by other\n"
 	     "options.\n");
 	for (unsigned i = 0; (m = hv_model_at(i)); i++) {
-		print_wrapped(m->help, printf("%s", m->name), 8);
+		text_print(m->help, printf("%s", m->name), 8);
 		for (unsigned k = 0; k < ARRAY_SIZE(row); k++)
 			if (row[k].id == m->id)
 				print_model_reg(row[k].reg, row[k].value, row[k].attrs);

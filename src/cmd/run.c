@@ -12,8 +12,7 @@
 #include <vmm/opt.h>
 #include <vmm/vm.h>
 
-#define RAM_BYTES_DEFAULT (512 * MIB)
-#define RAM_BYTES_MIN     (2 * MIB)
+#define RAM_BYTES_MIN (2 * MIB)
 
 struct run {
 	struct vm_config vm;
@@ -156,7 +155,7 @@ static int cmd_run(int argc, char **argv)
 {
 	struct run r = {
 		.vm = {
-			.ram_bytes = RAM_BYTES_DEFAULT,
+			.ram_bytes = VM_RAM_BYTES_DEFAULT,
 			.cmdline = "console=ttyAMA0 earlycon",
 			.console = "stdio",
 			.start_ns = loop_now_ns(),

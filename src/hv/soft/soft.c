@@ -67,6 +67,7 @@ static int soft_check_cap(const struct hv_vm *vm, uint32_t cap)
 	case HV_CAP_MODEL:
 	case HV_CAP_SAVED_NEEDS:
 	case HV_CAP_INSN_COUNT:
+	case HV_CAP_HOST_CHECKS:
 	case HV_CAP_MMIO_DECODE: return 1;
 	default: return 0;
 	}
@@ -170,6 +171,20 @@ static int soft_vm_reset(struct hv_vm *vm)
 	return 0;
 }
 
+static int soft_host_check(unsigned i, struct hv_check *check)
+{
+	if (i > 0)
+		return -ENOENT;
+	*check = (struct hv_check){
+		.health = HV_LIMITED,
+		.what = "guest's instructions",
+		.found = "interpreted; no translator in this build",
+		.advice = "guests run correctly, but much slower than on real CPUs; where speed matters, "
+			  "use --hv=kvm on an arm64 host",
+	};
+	return 0;
+}
+
 static const struct hv_ops soft_ops = {
 	.name = "soft",
 	.help = "software CPU, on any host",
@@ -192,6 +207,7 @@ static const struct hv_ops soft_ops = {
 	.reg_get = soft_reg_get,
 	.reg_set = soft_reg_set,
 	.vm_reset = soft_vm_reset,
+	.host_check = soft_host_check,
 };
 
 HV_BACKEND(soft, &soft_ops);
