@@ -173,21 +173,23 @@ static int resolve(struct soc *s, struct cpu **c, uint64_t id, const struct reg_
 	return (*row)->scope == HV_SCOPE_VM ? 0 : -EINVAL;
 }
 
+void cpu_row_get(struct cpu *c, unsigned reg, void *value)
+{
+	const struct reg_row *row = &reg_rows[reg];
+	const void *place = core_place(c, reg);
+	uint64_t v = place ? 0 : reg == SYS_PSTATE ? cpu_pstate(c) : row->read(c, reg);
+
+	memcpy(value, place ? place : &v, reg_id_bytes(row->id));
+}
+
 int cpu_reg_get(struct soc *s, struct cpu *c, uint64_t id, void *value)
 {
 	const struct reg_row *row;
 	int err = resolve(s, &c, id, &row);
-	unsigned reg;
-	uint64_t v;
-	void *place;
 
-	if (err)
-		return err;
-	reg = (unsigned)(row - reg_rows);
-	place = core_place(c, reg);
-	v = place ? 0 : reg == SYS_PSTATE ? cpu_pstate(c) : row->read(c, reg);
-	memcpy(value, place ? place : &v, reg_id_bytes(id));
-	return 0;
+	if (!err)
+		cpu_row_get(c, (unsigned)(row - reg_rows), value);
+	return err;
 }
 
 /* Bits of features that no VM has are refused. */
@@ -199,25 +201,19 @@ static int pstate_set(struct cpu *c, uint64_t v)
 	return 0;
 }
 
-int cpu_reg_set(struct soc *s, struct cpu *c, uint64_t id, const void *value)
+int cpu_row_set(struct cpu *c, unsigned reg, const void *value)
 {
-	const struct reg_row *row;
-	int err = resolve(s, &c, id, &row);
+	const struct reg_row *row = &reg_rows[reg];
+	void *place = core_place(c, reg);
 	uint64_t v = 0;
-	unsigned reg;
-	void *place;
 
-	if (err)
-		return err;
-	reg = (unsigned)(row - reg_rows);
-	place = core_place(c, reg);
 	if (place) {
-		memcpy(place, value, reg_id_bytes(id));
+		memcpy(place, value, reg_id_bytes(row->id));
 		return 0;
 	}
-	memcpy(&v, value, reg_id_bytes(id));
+	memcpy(&v, value, reg_id_bytes(row->id));
 	if (row->flags & REG_FEATURE)
-		return feature_set(s, reg, v);
+		return feature_set(c->soc, reg, v);
 	if (reg == SYS_PSTATE)
 		return pstate_set(c, v);
 	if (row->flags & REG_FIXED)
@@ -226,6 +222,14 @@ int cpu_reg_set(struct soc *s, struct cpu *c, uint64_t id, const void *value)
 		return -EINVAL;
 	row->write(c, reg, v & row->mask);
 	return 0;
+}
+
+int cpu_reg_set(struct soc *s, struct cpu *c, uint64_t id, const void *value)
+{
+	const struct reg_row *row;
+	int err = resolve(s, &c, id, &row);
+
+	return err ? err : cpu_row_set(c, (unsigned)(row - reg_rows), value);
 }
 
 /* ---- Reset ---- */
@@ -279,10 +283,10 @@ static void cpu_free(struct cpu *c)
 	free(c);
 }
 
-static int cpu_new(struct soc *s, unsigned id)
+/* Without its dispatcher, run_init(). */
+static int cpu_new(struct soc *s, unsigned k, unsigned id)
 {
 	struct cpu *c = aligned_alloc(64, align_up(sizeof(*c), 64));
-	int err;
 
 	if (!c)
 		return -ENOMEM;
@@ -290,47 +294,51 @@ static int cpu_new(struct soc *s, unsigned id)
 	c->id = id;
 	c->soc = s;
 	c->sys[SYS_MPIDR_EL1] = arch_mpidr(id);
-	err = mmu_init(c);
-	if (!err)
-		err = run_init(c);
-	if (err) {
-		cpu_free(c);
-		return err;
-	}
-	s->cpus[id] = c;
-	return 0;
+	s->cpus[k] = c;
+	return mmu_init(c);
 }
 
-static int soc_fill(struct soc *s)
+static struct soc *soc_new(const struct soc_config *cfg, const struct hv_env *env)
 {
-	int err;
+	struct soc *s = calloc(1, sizeof(*s));
 
-	s->cpus = calloc(s->cfg.vcpu_count, sizeof(struct cpu *));
-	if (!s->cpus)
-		return -ENOMEM;
+	if (!s)
+		return NULL;
+	s->cfg = *cfg;
+	s->env = *env;
 	for (unsigned k = 0; k < SYS_COUNT; k++)
 		if (reg_rows[k].scope == HV_SCOPE_VM)
 			s->sys[k] = feature_limit(s, k);
 	s->features = features_of(s);
-	for (unsigned k = 0; k < s->cfg.vcpu_count; k++) {
-		err = cpu_new(s, k);
-		if (err)
-			return err;
+	s->cpus = calloc(s->cfg.vcpu_count, sizeof(struct cpu *));
+	if (s->cpus)
+		return s;
+	free(s);
+	return NULL;
+}
+
+static int soc_fill(struct soc *s)
+{
+	int err = 0;
+
+	for (unsigned k = 0; !err && k < s->cfg.vcpu_count; k++) {
+		err = cpu_new(s, k, k);
+		if (!err)
+			err = run_init(s->cpus[k]);
 	}
-	err = gic_init(s);
+	if (!err)
+		err = gic_init(s);
 	return err ? err : timer_init(s);
 }
 
 int soc_create(const struct soc_config *cfg, const struct hv_env *env, struct soc **soc)
 {
-	struct soc *s = calloc(1, sizeof(*s));
+	struct soc *s = soc_new(cfg, env);
 	int err;
 
 	*soc = NULL;
 	if (!s)
 		return log_err(-ENOMEM, "no host memory for a VM");
-	s->cfg = *cfg;
-	s->env = *env;
 	err = soc_fill(s);
 	if (err) {
 		soc_destroy(s);
@@ -339,6 +347,23 @@ int soc_create(const struct soc_config *cfg, const struct hv_env *env, struct so
 	soc_reset(s);
 	*soc = s;
 	return 0;
+}
+
+int soc_create_bare(const struct soc_config *cfg, const struct hv_env *env, unsigned id, struct soc **soc)
+{
+	struct soc_config one = *cfg;
+	struct soc *s;
+
+	one.vcpu_count = 1;
+	s = soc_new(&one, env);
+	if (s && !cpu_new(s, 0, id)) {
+		cpu_reset(s->cpus[0]);
+		*soc = s;
+		return 0;
+	}
+	soc_destroy(s);
+	*soc = NULL;
+	return log_err(-ENOMEM, "vcpu %u: no host memory to execute an instruction for it", id);
 }
 
 void soc_destroy(struct soc *s)

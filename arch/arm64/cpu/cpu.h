@@ -38,7 +38,9 @@ union vreg {
 #define PSTATE_C      (UINT64_C(1) << 29)
 #define PSTATE_V      (UINT64_C(1) << 28)
 #define PSTATE_NZCV   (UINT64_C(0xf) << 28)
+#define PSTATE_TCO    (UINT64_C(1) << 25)
 #define PSTATE_DIT    (UINT64_C(1) << 24)
+#define PSTATE_UAO    (UINT64_C(1) << 23)
 #define PSTATE_PAN    (UINT64_C(1) << 22)
 #define PSTATE_SS     (UINT64_C(1) << 21)
 #define PSTATE_IL     (UINT64_C(1) << 20)
@@ -211,6 +213,13 @@ static inline bool cond_holds(const struct cpu *c, unsigned cond)
 {
 	return cond_truth(cond) >> (c->nzcv >> 28) & 1;
 }
+
+/*
+ * A soc with one cpu, cpus[0], known to messages as @id, and with what a single
+ * instruction needs: no GIC, no timers, no dispatcher (cpu->run), nothing on the bus.
+ * 0 or -errno with a message. soc_destroy() for this one too.
+ */
+int soc_create_bare(const struct soc_config *cfg, const struct hv_env *env, unsigned id, struct soc **soc);
 
 /* ---- Memory (mmu.c) ----
  *
@@ -442,6 +451,10 @@ struct reg_row {
 	uint8_t scope, access, el0, feat, flags;
 };
 extern const struct reg_row reg_rows[SYS_COUNT];
+
+/* cpu_reg_get and cpu_reg_set (vmm/cpu.h) of a register whose row is known; @c also for VM scope. */
+void cpu_row_get(struct cpu *c, unsigned reg, void *value);
+int cpu_row_set(struct cpu *c, unsigned reg, const void *value);
 
 /* ---- GIC CPU interface, timers (gic/, timer.c) ---- */
 
