@@ -89,6 +89,11 @@ void cpu_loan_destroy(struct cpu_loan *loan);
  */
 int cpu_loan_step(struct cpu_loan *loan, const struct cpu_loan_regs *regs, char *text, size_t bytes);
 
+/* ---- Instructions as text ---- */
+
+/* Appends "ldp x0, x1, [x2], #0x10 at 0x..." to the string in @text, an array of @bytes. */
+void cpu_disas(uint32_t word, gva_t pc, char *text, size_t bytes);
+
 /* For benchmarks and diagnosis. */
 uint64_t cpu_insn_count(const struct cpu *c);
 gva_t cpu_pc(const struct cpu *c);
