@@ -19,6 +19,8 @@
 #define SCTLR_WXN               _BITULL(19)
 #define SCTLR_TSCXT             _BITULL(20)
 #define SCTLR_SPAN              _BITULL(23)
+#define SCTLR_E0E               _BITULL(24)
+#define SCTLR_EE                _BITULL(25)
 #define SCTLR_UCI               _BITULL(26)
 #define SCTLR_ENDA              _BITULL(27)
 #define SCTLR_ENIB              _BITULL(30)
@@ -40,6 +42,11 @@
 #define TCR_TBID1               _BITULL(52)
 #define TCR_E0PD0               _BITULL(55)
 #define TCR_E0PD1               _BITULL(56)
+#define TCR_DS                  _BITULL(59)
+
+/* ---- TCR2_EL1 (S3_0_C2_C0_3) ---- */
+#define TCR2_PIE                _BITULL(1)
+#define TCR2_D128               _BITULL(5)
 
 /* ---- MDSCR_EL1 ---- */
 #define MDSCR_SS                _BITULL(0)

@@ -69,7 +69,11 @@ int cpu_reg_set(struct soc *s, struct cpu *c, uint64_t id, const void *value);
  */
 struct cpu_loan;
 
-/* The other hypervisor's registers, by the ids of regs.def; -errno where it lacks one, which then keeps its reset value. */
+/*
+ * The other hypervisor's registers, by the ids of regs.def; -errno where it lacks one, which then
+ * keeps its reset value. Where it lacks V0, Z0 to Z31 (REG_ID_SVE_Z, 256 bytes) are asked instead.
+ * Also asked, and better answered than not: TCR2_EL1, and DCZID_EL0 (lacking: 64 bytes).
+ */
 struct cpu_loan_regs {
 	int (*get)(void *opaque, uint64_t id, void *value);
 	int (*set)(void *opaque, uint64_t id, const void *value);
@@ -81,11 +85,14 @@ int cpu_loan_create(const struct hv_env *env, const struct soc_config *cfg, unsi
 void cpu_loan_destroy(struct cpu_loan *loan);
 
 /*
- * Executes the instruction at PC and writes back every register that it changed, PC
- * included. An exception that it takes is the guest's: its registers are written back
- * likewise. @text: "ldp x0, x1, [x2], #16 at 0x...", for a message.
- * 0; -EFAULT: the instruction cannot be fetched; -ENOTSUP: it is one the software CPU does not
- * know, or that waits or leaves (WFI, HVC), and nothing has changed; -errno of set.
+ * Executes the instruction at PC, a load, store, atomic or DC ZVA, and writes back every
+ * register that it changed, PC included. An exception that it takes (nobody on the bus, a
+ * second page that is not mapped) is the guest's: its registers are written back likewise.
+ * @text: "ldp x0, x1, [x2], #0x10 at 0x...", for a message; NULL: not wanted. After -ENOTSUP
+ * it also says why.
+ * 0; -EFAULT: the instruction cannot be fetched; -ENOTSUP: it is another one, or one the
+ * software CPU does not know, or the guest uses what it does not have (big-endian data,
+ * 52-bit addresses), and nothing has changed; -errno of set.
  */
 int cpu_loan_step(struct cpu_loan *loan, const struct cpu_loan_regs *regs, char *text, size_t bytes);
 
