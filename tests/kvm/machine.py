@@ -15,7 +15,6 @@ import select
 import shutil
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import tempfile
@@ -131,33 +130,44 @@ def free_port():
         return s.getsockname()[1]
 
 
-def watch(argv, leash):
-    """Runs QEMU until it ends or nobody holds the other end of the leash (a pipe; -1: forever)."""
+def watch(leash, folder, argv):
+    """Runs QEMU until it ends, we are told to, or nobody holds the other end of the leash: a pipe, which goes with
+    the process that has it, however that ends. Then the folder goes too. Without a leash both stay."""
     for s in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(s, lambda *_: sys.exit(1))
     qemu = subprocess.Popen(argv, stdin=subprocess.DEVNULL)
     try:
-        select.select([os.pidfd_open(qemu.pid)] + ([leash] if leash >= 0 else []), [], [])
+        select.select([os.pidfd_open(qemu.pid)] + [0] * leash, [], [])
     finally:
         qemu.kill()
         qemu.wait()
+        if leash:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 class Host:
-    """One row of hosts.cfg. start() is called by who needs it first; state is what `host exec` wants to know."""
+    """One row of hosts.cfg, started. kept: it outlives us; otherwise it goes when stop() is called or we end.
+    state is the file that `host exec` wants, folder a place for files that both sides see."""
 
-    def __init__(self, name, folder=None, shares=()):
+    def __init__(self, name, kept=False):
         cfg = rows()
         if name not in cfg:
             raise Missing(f"tests/kvm/hosts.cfg has no {name}; there are {' '.join(cfg.sections())}")
-        self.name, self.row, self.shares = name, cfg[name], [TOP, CACHE, *shares]
+        self.name, self.row, self.shares, self.kept = name, cfg[name], [TOP, CACHE], kept
         os.makedirs(OUT, exist_ok=True)
-        self.own = folder is None
-        self.folder = folder or tempfile.mkdtemp(prefix=f"{name}.", dir=OUT)
-        os.makedirs(self.folder, mode=0o700, exist_ok=True)
+        if kept:
+            self.folder = os.path.join(OUT, name)
+            os.makedirs(self.folder, mode=0o700, exist_ok=True)
+        else:
+            self.folder = tempfile.mkdtemp(prefix=f"{name}.", dir=OUT)
         self.state = os.path.join(self.folder, "state")
         self.log = os.path.join(self.folder, "console")
         self.watcher = None
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
 
     def argv(self, port):
         row = self.row
@@ -179,28 +189,26 @@ class Host:
                      "-device", f"virtio-9p-device,fsdev=fs{n},mount_tag=share{n}"]
         return argv
 
-    def start(self, forever=False):
+    def start(self):
         secret, port = os.urandom(16).hex(), free_port()
         argv = self.argv(port)
         image = initramfs(self.row["kernel"], [f"share{n} {p} msize=524288,cache=none" for n, p in enumerate(self.shares)], secret)
         with open(os.path.join(self.folder, "initramfs"), "wb", opener=lambda p, f: os.open(p, f, 0o600)) as f:
             f.write(image)
+        for path in (self.log, self.state):
+            if os.path.exists(path):
+                os.remove(path)
         with open(self.log + ".qemu", "wb") as errors:
-            self.watcher = subprocess.Popen([sys.executable, os.path.join(HERE, "machine.py"), "-1" if forever else "0", *argv],
-                                            stdin=subprocess.DEVNULL if forever else subprocess.PIPE, stdout=errors, stderr=errors,
-                                            start_new_session=True)
+            self.watcher = subprocess.Popen(
+                [sys.executable, os.path.join(HERE, "machine.py"), "0" if self.kept else "1", self.folder, *argv],
+                stdin=subprocess.DEVNULL if self.kept else subprocess.PIPE, stdout=errors, stderr=errors, start_new_session=True)
         deadline = time.monotonic() + BOOT_SECONDS
         while b"agent: ready" not in (read(self.log) if os.path.exists(self.log) else b""):
-            if self.watcher.poll() is not None:
-                raise Broken(f"host {self.name} ended\n{self.said()}")
-            if time.monotonic() > deadline:
-                self.stop()
-                raise Broken(f"host {self.name} is not up after {BOOT_SECONDS} s\n{self.said()}")
+            if self.watcher.poll() is not None or time.monotonic() > deadline:
+                raise Broken(f"host {self.name} is not up after {BOOT_SECONDS} s, or has ended\n{self.said()}")
             time.sleep(0.05)
-        state = {"port": port, "secret": secret, "watcher": self.watcher.pid, "user": int(self.row.get("user", "0"))}
         with open(self.state, "w", opener=lambda p, f: os.open(p, f, 0o600)) as f:
-            json.dump(state, f)
-        return self
+            json.dump({"port": port, "secret": secret, "watcher": self.watcher.pid}, f)
 
     def said(self):
         return "\n".join(read(p).decode(errors="replace")[-4000:] for p in (self.log + ".qemu", self.log) if os.path.exists(p))
@@ -210,13 +218,13 @@ class Host:
             self.watcher.terminate()
             self.watcher.wait()
             self.watcher = None
-        if self.own:
+        if not self.kept:
             shutil.rmtree(self.folder, ignore_errors=True)
 
-    def prefix(self):
+    def prefix(self, user=0):
         """What makes a command line run inside: [*host.prefix(), command, argument ...]."""
-        return [os.path.join(HERE, "host"), "exec", self.state, "--"]
+        return [os.path.join(HERE, "host"), "exec", "--user", str(user), self.state]
 
 
 if __name__ == "__main__":
-    watch(sys.argv[2:], int(sys.argv[1]))
+    watch(int(sys.argv[1]), sys.argv[2], sys.argv[3:])
