@@ -147,7 +147,7 @@ static void write_memory(struct dt *t, const struct mem *m)
 	const struct mem_region *regions = m ? mem_regions(m, &count) : NULL;
 
 	for (unsigned i = 0; i < count; i++) {
-		if (regions[i].readonly)
+		if (!regions[i].ram)
 			continue;
 		dt_begin(t, "memory@%llx", (unsigned long long)regions[i].base.v);
 		dt_string(t, "device_type", "memory");

@@ -201,14 +201,14 @@ static int truncated(const struct file *f)
 
 /* ---- Room ---- */
 
-/* The guest's RAM that everything is loaded into: the lowest writable region. */
+/* The guest's RAM that everything is loaded into: the lowest. */
 static const struct mem_region *ram_region(const struct mem *m)
 {
 	unsigned count;
 	const struct mem_region *r = mem_regions(m, &count);
 
 	for (unsigned i = 0; i < count; i++)
-		if (!r[i].readonly)
+		if (r[i].ram)
 			return &r[i];
 	return NULL;
 }
@@ -497,16 +497,19 @@ static int elf_segments(const struct file *f, const Elf64_Ehdr *e, struct segmen
 	return segs->count ? 0 : log_err(-EINVAL, "%s %s: this ELF has nothing to load", f->option, f->path);
 }
 
-static bool all_in_memory(const struct mem *m, const struct segments *segs)
+static bool all_in_ram(const struct mem *m, const struct segments *segs)
 {
-	for (unsigned i = 0; i < segs->count; i++)
-		if (!mem_ptr(m, gpa(segs->s[i].p_paddr), segs->s[i].p_memsz))
+	for (unsigned i = 0; i < segs->count; i++) {
+		gpa_t a = gpa(segs->s[i].p_paddr);
+
+		if (!mem_ptr(m, a, segs->s[i].p_memsz) || !mem_region_at(m, a)->ram)
 			return false;
+	}
 	return true;
 }
 
 /*
- * Physical addresses that are guest memory are meant; otherwise (vmlinux: they
+ * Physical addresses that are guest RAM are meant; otherwise (vmlinux: they
  * repeat the virtual ones) the lowest virtual address goes to the RAM base, all
  * keeping their distance and their place within 2 MiB. Rewrites p_paddr.
  */
@@ -517,7 +520,7 @@ static int elf_place(const struct file *f, const struct mem *m, struct segments 
 
 	if (!ram)
 		return log_err(-EINVAL, "%s %s: the guest has no memory", f->option, f->path);
-	if (all_in_memory(m, segs))
+	if (all_in_ram(m, segs))
 		return 0;
 	for (unsigned i = 0; i < segs->count; i++) {
 		const Elf64_Phdr *p = &segs->s[i];

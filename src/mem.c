@@ -81,23 +81,23 @@ static unsigned find_index(const struct mem *m, uint64_t a)
 	return lo;
 }
 
-int mem_add_ram(struct mem *m, const char *name, gpa_t base, uint64_t bytes)
+static int add(struct mem *m, struct mem_region r, uint64_t align)
 {
-	struct mem_region r = { .name = name, .base = base, .bytes = bytes }, *grown;
-	unsigned at = find_index(m, base.v);
+	unsigned at = find_index(m, r.base.v);
+	struct mem_region *grown;
 
-	if (!bytes || base.v % REGION_ALIGN || bytes % REGION_ALIGN || base.v + bytes < base.v)
+	if (!r.bytes || r.base.v % align || r.bytes % align || r.base.v + r.bytes < r.base.v)
 		return -EINVAL;
-	if (at < m->count && m->regions[at].base.v < base.v + bytes)
-		return log_err(-EEXIST, "memory %s overlaps memory %s", name, m->regions[at].name);
+	if (at < m->count && m->regions[at].base.v < r.base.v + r.bytes)
+		return log_err(-EEXIST, "memory %s overlaps memory %s", r.name, m->regions[at].name);
 	grown = realloc(m->regions, (m->count + 1) * sizeof(*grown));
 	if (!grown)
 		return -ENOMEM;
 	m->regions = grown;
-	r.host = reserve(bytes);
+	r.host = reserve(r.bytes);
 	if (!r.host)
 		return -ENOSPC;
-	if (map_zeroed(r.host, bytes) == MAP_FAILED) {
+	if (map_zeroed(r.host, r.bytes) == MAP_FAILED) {
 		release(&r);
 		return -ENOSPC;
 	}
@@ -105,6 +105,18 @@ int mem_add_ram(struct mem *m, const char *name, gpa_t base, uint64_t bytes)
 	m->regions[at] = r;
 	m->count++;
 	return 0;
+}
+
+int mem_add_ram(struct mem *m, const char *name, gpa_t base, uint64_t bytes)
+{
+	return add(m, (struct mem_region){ .name = name, .base = base, .bytes = bytes, .ram = true }, REGION_ALIGN);
+}
+
+int mem_add_shared(struct mem *m, const char *name, gpa_t base, uint64_t bytes)
+{
+	uint64_t page = page_bytes();
+
+	return add(m, (struct mem_region){ .name = name, .base = base, .bytes = align_up(bytes, page) }, page);
 }
 
 int mem_reset(struct mem *m)

@@ -2,7 +2,7 @@
 /*
  * Guest memory: the one checked door from a guest physical address to host memory.
  *
- * RAM is anonymous or private file memory, reserved but not touched: a page
+ * It is anonymous or private file memory, reserved but not touched: a page
  * costs the host something only when the guest (or a loader) touches it.
  * The layout is fixed before the first vCPU runs; lookups need no lock.
  */
@@ -19,6 +19,7 @@ struct mem_region {
 	uint64_t bytes;         /* multiple of the host page size */
 	uint8_t *host;
 	bool readonly;          /* the guest's writes go to the bus */
+	bool ram;               /* the device tree announces it, images are loaded into it */
 };
 
 struct mem *mem_new(void);
@@ -31,7 +32,13 @@ void mem_free(struct mem *m);
 int mem_add_ram(struct mem *m, const char *name, gpa_t base, uint64_t bytes);
 
 /*
- * All RAM reads as zero again, at the same host addresses; file pages are let
+ * The same for memory through which the guest and its hypervisor talk, and which is not
+ * RAM: @base at a boundary of host pages, @bytes rounded up to whole ones.
+ */
+int mem_add_shared(struct mem *m, const char *name, gpa_t base, uint64_t bytes);
+
+/*
+ * All memory reads as zero again, at the same host addresses; file pages are let
  * go. No vCPU may be running. -errno, with a message, if the host refuses.
  */
 int mem_reset(struct mem *m);

@@ -44,6 +44,7 @@ static void *tree(const struct fdt_config *more, size_t *bytes)
 
 	describe(&d, each, &count);
 	assert_int_equal(mem_add_ram(m, "ram", gpa(BOARD_RAM_BASE), 64 * MIB), 0);
+	assert_int_equal(mem_add_shared(m, "records", gpa(BOARD_PVTIME_BASE), 1), 0);
 	cfg.mem = m;
 	cfg.arch = &arch;
 	cfg.devices = &d;
@@ -97,6 +98,7 @@ static void board_devices_are_where_the_map_says(void **state)
 		assert_int_equal(cell_at(blob, rows[i].path, "interrupts", 2), DT_LEVEL_HIGH);
 	}
 	assert_int_equal(cell_at(blob, "/memory@40000000", "reg", 3), 64 * MIB);
+	assert_int_equal(fdt_path_offset(blob, "/memory@90a0000"), -FDT_ERR_NOTFOUND); /* memory, but not RAM */
 	free(blob);
 }
 

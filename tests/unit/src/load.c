@@ -22,6 +22,7 @@
 #include "vm.h"
 
 #define RAM          UINT64_C(0x40000000)
+#define RECORDS      UINT64_C(0x90a0000)
 #define KERNEL_BYTES (9 * MIB + 12345) /* more than one block of lz4 -l */
 #define BSS          (3 * MIB)
 
@@ -126,6 +127,7 @@ static struct mem *ram(uint64_t bytes)
 	struct mem *m = mem_new();
 
 	assert_int_equal(mem_add_ram(m, "ram", gpa(RAM), bytes), 0);
+	assert_int_equal(mem_add_shared(m, "records", gpa(RECORDS), 1), 0);
 	return m;
 }
 
@@ -312,6 +314,9 @@ static void elf_goes_to_its_physical_address_or_to_the_ram_base(void **state)
 	assert_int_equal(load_kernel(m, put("elf-v", &f, sizeof(f)), &l), 0);
 	assert_int_equal(l.entry.v, RAM + 0x80010);
 	assert_memory_equal(mem_ptr(m, gpa(RAM + 0x80000), 64), f.code, 64);
+	f = elf_at(0xffff000000080000, RECORDS); /* memory, but not RAM */
+	assert_int_equal(load_kernel(m, put("elf-r", &f, sizeof(f)), &l), 0);
+	assert_int_equal(l.entry.v, RAM + 0x80010);
 	f = elf_at(0, RAM + 64 * MIB - 0x1000);
 	assert_int_equal(load_kernel(m, put("elf-high", &f, sizeof(f)), &l), 0);
 	assert_int_equal(l.dtb.v, RAM);

@@ -42,6 +42,29 @@ static void regions_are_sorted_and_never_overlap(void **state)
 	mem_free(m);
 }
 
+static void shared_memory_is_whole_pages_of_the_host_and_not_ram(void **state)
+{
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	struct mem *m = two_regions();
+	const struct mem_region *r;
+
+	(void)state;
+	assert_int_equal(mem_add_shared(m, "records", gpa(0x90a0000), 65), 0);
+	r = mem_region_at(m, gpa(0x90a0000));
+	assert_non_null(r);
+	assert_false(r->ram);
+	assert_int_equal(r->bytes, page);
+	assert_non_null(mem_ptr(m, gpa(0x90a0000), page));
+	assert_null(mem_ptr(m, gpa(0x90a0000), page + 1));
+	assert_true(mem_region_at(m, gpa(0x40000000))->ram);
+	assert_int_equal(mem_add_shared(m, "x", gpa(0x90a0000 - page), page + 1), -EEXIST);
+	assert_int_equal(mem_add_shared(m, "x", gpa(0x403f0000), page), -EEXIST);
+	assert_int_equal(mem_add_shared(m, "x", gpa(0x9000800), page), -EINVAL);
+	assert_int_equal(mem_add_shared(m, "x", gpa(0x9000000), 0), -EINVAL);
+	assert_int_equal(mem_add_shared(m, "x", gpa(0x9000000), UINT64_MAX), -EINVAL);
+	mem_free(m);
+}
+
 static void a_pointer_is_given_only_if_every_byte_is_memory(void **state)
 {
 	struct mem *m = two_regions();
@@ -154,13 +177,18 @@ static void a_reset_gives_zeroes_at_the_same_host_address(void **state)
 {
 	struct mem *m = two_regions();
 	int fd = make_file(8192);
-	uint8_t *p = mem_ptr(m, gpa(0x40000000), 8192);
+	uint8_t *p = mem_ptr(m, gpa(0x40000000), 8192), *shared;
 
 	(void)state;
+	assert_int_equal(mem_add_shared(m, "records", gpa(0x90a0000), 1), 0);
+	shared = mem_ptr(m, gpa(0x90a0000), 1);
+	*shared = 1;
 	assert_int_equal(mem_load_file(m, gpa(0x40000000), fd, 0, 8192), 0);
 	p[1] = 1;
 	assert_int_equal(mem_reset(m), 0);
 	assert_ptr_equal(mem_ptr(m, gpa(0x40000000), 8192), p);
+	assert_ptr_equal(mem_ptr(m, gpa(0x90a0000), 1), shared);
+	assert_int_equal(*shared, 0);
 	for (unsigned i = 0; i < 8192; i++)
 		assert_int_equal(p[i], 0);
 	close(fd);
@@ -176,6 +204,9 @@ static void memory_costs_nothing_until_touched(void **state)
 
 	(void)state;
 	assert_int_equal(mem_add_ram(m, "big", gpa(0x40000000), 64 * GIB), 0);
+	assert_int_equal(mem_add_shared(m, "records", gpa(0x90a0000), 1), 0);
+	assert_int_equal(mincore(mem_ptr(m, gpa(0x90a0000), 1), 1, in_core), 0);
+	assert_int_equal(in_core[0] & 1, 0);
 	assert_int_equal(mincore(mem_ptr(m, gpa(0x40000000), 1), (size_t)(16 * page), in_core), 0);
 	for (unsigned i = 0; i < 16; i++)
 		assert_int_equal(in_core[i] & 1, 0);
@@ -186,6 +217,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(regions_are_sorted_and_never_overlap),
+		cmocka_unit_test(shared_memory_is_whole_pages_of_the_host_and_not_ram),
 		cmocka_unit_test(a_pointer_is_given_only_if_every_byte_is_memory),
 		cmocka_unit_test(a_copy_crosses_regions_and_does_all_or_nothing),
 		cmocka_unit_test(a_file_is_the_same_bytes_mapped_or_read),
