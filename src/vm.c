@@ -309,6 +309,8 @@ static int build_finish(struct vm *vm)
 	unsigned count;
 	int err = hv_finish(vm->hv);
 
+	if (!err)
+		err = arch_add_memory(vm->hv, vm->mem);
 	r = mem_regions(vm->mem, &count);
 	for (unsigned i = 0; i < count && !err; i++) {
 		struct hv_mem m = { .slot = i, .base = r[i].base, .host = r[i].host, .bytes = r[i].bytes };

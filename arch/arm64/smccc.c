@@ -2,6 +2,7 @@
 /*
  * Hypercalls: dispatch by smccc.def, and the calls of the calling convention itself.
  */
+#include <spec/pvtime.h>
 #include <spec/smccc.h>
 #include <string.h>
 
@@ -100,6 +101,12 @@ static const struct {
 	{ SMCCC_WORKAROUND_3, SYS_SMCCC_ARCH_WORKAROUND_3, SMCCC_UNAFFECTED },
 };
 
+/* The calls of its own service, and where DEN 0057A says that PV time is discovered. */
+static bool is_discoverable(const struct soc *s, uint32_t id)
+{
+	return smccc_exists(s, id, id == PV_TIME_FEATURES ? "pvtime" : "smccc");
+}
+
 enum exec smccc_arch_features(struct cpu *c, const uint64_t *arg)
 {
 	uint32_t id = (uint32_t)arg[1];
@@ -107,5 +114,5 @@ enum exec smccc_arch_features(struct cpu *c, const uint64_t *arg)
 	for (unsigned i = 0; i < ARRAY_SIZE(workarounds); i++)
 		if (workarounds[i].id == id && c->soc->sys[workarounds[i].reg])
 			return smccc_return(c, workarounds[i].answer);
-	return smccc_return(c, smccc_exists(c->soc, id, "smccc") ? SMCCC_SUCCESS : SMCCC_NOT_SUPPORTED);
+	return smccc_return(c, is_discoverable(c->soc, id) ? SMCCC_SUCCESS : SMCCC_NOT_SUPPORTED);
 }

@@ -25,6 +25,19 @@ static inline uint64_t arch_affinity(unsigned id)
 /* MPIDR_EL1: bit 31 RES1, U (30) and MT (24) 0. */
 static inline uint64_t arch_mpidr(unsigned id) { return UINT64_C(1) << 31 | arch_affinity(id); }
 
+/* ---- Memory of its own ---- */
+
+struct hv_vm;
+struct mem;
+
+/*
+ * Adds what guest and hypervisor share besides RAM, if the VM's features want it: the
+ * records of stolen time, vCPU @id's at BOARD_PVTIME_BASE + @id * BOARD_PVTIME_STRIDE. After
+ * hv_finish; to be mapped before vCPUs are finalized, which is when KVM is told where they
+ * are. 0 or -errno with a message.
+ */
+int arch_add_memory(struct hv_vm *vm, struct mem *m);
+
 /* ---- Device tree ---- */
 
 #define ARCH_FDT_GIC_PHANDLE 1          /* for interrupt-parent in the root and in device nodes */
@@ -64,7 +77,6 @@ void arch_boot_regs(gpa_t entry, gpa_t dtb, struct arch_boot_reg regs[ARCH_BOOT_
 
 /* ---- Telling where it is ---- */
 
-struct hv_vm;
 struct hv_vcpu;
 
 /*

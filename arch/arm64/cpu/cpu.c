@@ -70,6 +70,8 @@ static uint64_t feature_limit(const struct soc *s, unsigned reg)
 		v = (v & ~UINT64_C(0xf)) | pa_range(s->cfg.ipa_bits);
 	if (reg == SYS_ID_AA64ISAR1_EL1 && !s->cfg.pauth)
 		v &= ~UINT64_C(0xf0000f00); /* GPI, API */
+	if (reg == SYS_SMCCC_STD_HYP_BMAP && !pvtime_supported())
+		v &= ~UINT64_C(1);
 	return v;
 }
 
@@ -264,6 +266,7 @@ void soc_reset(struct soc *s)
 		cpu_reset(c);
 		run_reset(c);
 		mmu_ring_reset(c);
+		pvtime_reset(c);
 		atomic_store(&c->power, k ? POWER_OFF : POWER_ON);
 		atomic_store(&c->exit_req, 0);
 		atomic_store(&c->irq_lines, 0);
@@ -278,6 +281,7 @@ static void cpu_free(struct cpu *c)
 {
 	if (!c)
 		return;
+	pvtime_close(c);
 	run_destroy(c);
 	mmu_destroy(c);
 	free(c);
@@ -293,6 +297,7 @@ static int cpu_new(struct soc *s, unsigned k, unsigned id)
 	memset(c, 0, sizeof(*c));
 	c->id = id;
 	c->soc = s;
+	c->pvtime.fd = -1;
 	c->sys[SYS_MPIDR_EL1] = arch_mpidr(id);
 	s->cpus[k] = c;
 	return mmu_init(c);

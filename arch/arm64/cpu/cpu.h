@@ -161,6 +161,13 @@ struct cpu {
 	struct run_cache *run;
 	struct mmu_ctx *ctxs;           /* [0]: EL1; [1..EL0_CTX_COUNT]: EL0 by ASID */
 	void *tlb2;                     /* second-level TLB, mmu.c */
+	/* pvtime.c */
+	struct cpu_pvtime {
+		_Atomic uint64_t *stolen;       /* in the record; NULL: the guest has not asked for it */
+		uint64_t delay_ns;              /* of the thread, when the record was written */
+		uint64_t next_ns;               /* not again before */
+		int fd;                         /* where the host says that; -1: not open */
+	} pvtime;
 	/* Where an instruction puts the reason before EXEC_LEAVE; left at HV_EXIT_COUNT, cpu_run goes on. */
 	struct hv_exit *exit;
 
@@ -489,5 +496,12 @@ void cpu_reset(struct cpu *c);                  /* warm reset state: EL1h, DAIF 
 
 /* HVC #0: x0 function id; result in x0..x3, EXEC_NEXT. May EXEC_LEAVE with c->exit filled; pc is then behind the HVC. */
 enum exec smccc_call(struct cpu *c);
+
+/* ---- Stolen time (pvtime.c) ---- */
+
+bool pvtime_supported(void);                    /* by this host */
+void pvtime_update(struct cpu *c);              /* own thread, as often as one likes: writes at most once in a millisecond */
+void pvtime_reset(struct cpu *c);
+void pvtime_close(struct cpu *c);
 
 #endif

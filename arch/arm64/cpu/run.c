@@ -475,6 +475,7 @@ static enum exec attend(struct cpu *c)
 	if (cpu_irq_deliverable(c)) {
 		uint32_t lines = atomic_load(&c->irq_lines);
 
+		pvtime_update(c);
 		return exc_irq(c, !((lines & 1) && !(c->daif & PSTATE_I)));
 	}
 	if ((req & REQ_STEP) && debug_one_by_one(c))

@@ -23,7 +23,7 @@ static void unknown_functions_are_not_supported(void **state)
 	static const uint32_t ids[] = {
 		0,          1,          0x7fffffff, 0xffffffff, 0x80000002, 0x8000ffff,
 		0x84000005, 0x84000007, 0x8400000e, 0x84000054, 0xc4000050, 0xc4000000,
-		0xc4000002, 0xc400000a, 0x8600ff01, 0xc5000020, 0x95c1ba5e,
+		0xc4000002, 0xc400000a, 0x8600ff01, 0xc5000022, 0x95c1ba5e,
 	};
 	struct soc *s = fake_soc(1);
 
