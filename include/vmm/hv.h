@@ -371,6 +371,27 @@ const char *hv_reg_name(uint64_t id);                   /* of regs.def and regs-
 int hv_reg_get(struct hv_vm *vm, struct hv_vcpu *vcpu, uint64_t id, void *value);
 int hv_reg_set(struct hv_vm *vm, struct hv_vcpu *vcpu, uint64_t id, const void *value);
 
+/* "ID_AA64PFR0_EL1", or the id in hex if it has no name. Returns @text. */
+#define HV_REG_TEXT_BYTES 32
+const char *hv_reg_text(uint64_t id, char *text, size_t bytes);
+
+/* Reasons for one message: the first few in words, the others counted. Begins as { 0 }. */
+struct hv_why {
+	char text[400];
+	unsigned count;
+};
+
+void hv_why_add(struct hv_why *why, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* "..., ... and 3 more"; ends the list. */
+const char *hv_why_end(struct hv_why *why);
+
+/*
+ * hv_reg_set of a feature. If it is refused, its fields (reg-field.def) are tried one by one, and each
+ * that cannot have its bits of @value is a reason: "ID_AA64ISAR0_EL1.RNDR is 1 and cannot be 0"; the
+ * register then has anything between. 0 if the fields end up as @value after all.
+ */
+int hv_reg_set_why(struct hv_vm *vm, struct hv_vcpu *vcpu, uint64_t id, const void *value, struct hv_why *why);
+
 /*
  * Restricts a feature bitmap to @want, after checking that all of @need is there:
  * -ENOTSUP with a message naming the missing bits, and nothing changed. *got, if not

@@ -19,6 +19,7 @@
 #include <vmm/mem.h>
 #include <vmm/opt.h>
 #include <vmm/regs.h>
+#include <vmm/text.h>
 
 struct caps {
 	const char *hv;
@@ -108,14 +109,12 @@ static struct json_object *all_caps(const struct hv_ops *ops)
 
 static void add_feature(struct json_object *o, struct hv_vm *vm, struct hv_vcpu *vcpu, const struct hv_reg *r)
 {
-	const char *name = hv_reg_name(r->id);
+	char name[HV_REG_TEXT_BYTES];
 	uint64_t value = 0;
-	char id[24];
 
 	if (r->kind == HV_REG_PLAIN || hv_reg_bytes(r->id) > 8 || hv_reg_get(vm, vcpu, r->id, &value))
 		return;
-	snprintf(id, sizeof(id), "0x%" PRIx64, r->id);
-	json_object_object_add(o, name ? name : id, facts_string("0x%016" PRIx64, value));
+	json_object_object_add(o, hv_reg_text(r->id, name, sizeof(name)), facts_string("0x%016" PRIx64, value));
 }
 
 static void add_features_of(struct json_object *o, struct hv_vm *vm, struct hv_vcpu *vcpu)
@@ -134,7 +133,7 @@ static struct json_object *all_models(struct hv_vm *vm)
 {
 	struct json_object *o = json_object_new_object();
 	const struct hv_model *m;
-	char why[512];
+	char why[1024];
 
 	for (unsigned i = 0; (m = hv_model_at(i)); i++)
 		json_object_object_add(
@@ -260,8 +259,11 @@ static void print_backend(struct json_object *b)
 	puts("  attributes:");
 	json_object_object_foreach(json_object_object_get(b, "attributes"), attr, a) print_attr(attr, a);
 	print_pairs("capabilities", json_object_object_get(b, "capabilities"));
-	if (models)
-		print_pairs("models", models);
+	if (models) {
+		puts("  models:");
+		json_object_object_foreach(models, model, why)
+			text_print(json_object_get_string(why), printf("    %s", model), 28);
+	}
 	print_pairs("features, all on until restricted", json_object_object_get(b, "features"));
 }
 

@@ -670,7 +670,7 @@ static void forget_list(struct hv_vm *vm)
 static int apply_model(struct hv_vm *vm)
 {
 	uint32_t model = (uint32_t)vm->attr.MODEL[0];
-	char why[512];
+	char why[1024];
 	int err = hv_model_apply(vm, model, why, sizeof(why));
 
 	if (err)
@@ -929,6 +929,8 @@ static struct hv_vcpu *vcpu_for(struct hv_vm *vm, struct hv_vcpu *vcpu, const st
 /* What features support is what they read before anybody has written; all writes come through here. */
 static int read_supported(struct hv_vm *vm)
 {
+	char name[HV_REG_TEXT_BYTES];
+
 	for (unsigned i = 0; i < vm->reg_count; i++) {
 		struct hv_reg *r = &vm->regs[i];
 		struct hv_vcpu *c = any_vcpu(vm);
@@ -936,7 +938,8 @@ static int read_supported(struct hv_vm *vm)
 		if (r->kind != HV_REG_BITMAP || hv_reg_bytes(r->id) > 8)
 			continue;
 		if (vm->ops->reg_get(vm, c, r->id, &vm->supported[i]))
-			return log_err(-EIO, "register 0x%" PRIx64 " is listed but cannot be read", r->id);
+			return log_err(-EIO, "register %s is listed but cannot be read",
+				       hv_reg_text(r->id, name, sizeof(name)));
 	}
 	return 0;
 }
@@ -1076,21 +1079,21 @@ int hv_reg_set(struct hv_vm *vm, struct hv_vcpu *vcpu, uint64_t id, const void *
 int hv_negotiate(struct hv_vm *vm, uint64_t id, uint64_t want, uint64_t need, uint64_t *got)
 {
 	uint64_t now = 0, set;
+	char name[HV_REG_TEXT_BYTES];
 	int err = hv_reg_get(vm, NULL, id, &now);
 
+	hv_reg_text(id, name, sizeof(name));
 	if (err)
-		return log_err(err, "feature register 0x%" PRIx64 " cannot be read on hypervisor %s", id,
-			       vm->ops->name);
+		return log_err(err, "feature register %s cannot be read on hypervisor %s", name, vm->ops->name);
 	if (need & ~now)
 		return log_err(-ENOTSUP,
-			       "feature register 0x%" PRIx64 ": bits 0x%" PRIx64
-			       " are needed, but hypervisor %s lacks them",
-			       id, need & ~now, vm->ops->name);
+			       "feature register %s: bits 0x%" PRIx64 " are needed, but hypervisor %s lacks them",
+			       name, need & ~now, vm->ops->name);
 	set = now & (want | need);
 	err = hv_reg_set(vm, NULL, id, &set);
 	if (err)
-		return log_err(err, "feature register 0x%" PRIx64 ": hypervisor %s refuses 0x%" PRIx64, id,
-			       vm->ops->name, set);
+		return log_err(err, "feature register %s: hypervisor %s refuses 0x%" PRIx64, name, vm->ops->name,
+			       set);
 	if (got)
 		*got = set;
 	return 0;

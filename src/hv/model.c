@@ -6,7 +6,6 @@
  * everything that is missing and not the first of it.
  */
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,22 +55,24 @@ static const struct model_reg *row_of(enum model_id model, uint64_t id)
 	return NULL;
 }
 
-static void apply_reg(struct hv_vm *vm, enum model_id model, const struct hv_reg *r, char *why, size_t bytes)
+static void apply_row(struct hv_vm *vm, const struct model_reg *row, const struct hv_reg *r, struct hv_why *why)
 {
-	const struct model_reg *row = row_of(model, r->id);
-	uint64_t now = 0, want = row ? row->value : 0, attrs = row ? row->attrs : 0;
-	const char *name = hv_reg_name(r->id);
-	char id[24];
+	uint64_t now = 0, want;
 
-	snprintf(id, sizeof(id), "0x%" PRIx64, r->id);
 	if (hv_reg_bytes(r->id) > sizeof(now) || hv_reg_get(vm, NULL, r->id, &now)) {
-		text_add_item(why, bytes, ", ", "%s cannot be read", name ? name : id);
+		hv_why_add(why, "%s cannot be read", hv_reg_name(r->id));
 		return;
 	}
-	want = (want & ~attrs) | (now & attrs);
-	if (hv_reg_set(vm, NULL, r->id, &want))
-		text_add_item(why, bytes, ", ", "%s is 0x%" PRIx64 " and cannot be 0x%" PRIx64, name ? name : id, now,
-			      want);
+	want = (row->value & ~row->attrs) | (now & row->attrs);
+	hv_reg_set_why(vm, NULL, r->id, &want, why);
+}
+
+/* The guest of a model reads zero where the model has no row, so nothing else will do. */
+static void turn_off(struct hv_vm *vm, const struct hv_reg *r, struct hv_why *why)
+{
+	static const uint8_t zero[HV_REG_BYTES_MAX];
+
+	hv_reg_set_why(vm, NULL, r->id, zero, why);
 }
 
 static bool is_listed(const struct hv_reg *regs, unsigned count, uint64_t id)
@@ -83,18 +84,34 @@ static bool is_listed(const struct hv_reg *regs, unsigned count, uint64_t id)
 }
 
 /* A register the backend lacks reads as zero, or its feature is not there: good enough for a row that says 0. */
-static void check_absent(enum model_id model, const struct hv_reg *regs, unsigned count, char *why, size_t bytes)
+static void check_absent(enum model_id model, const struct hv_reg *regs, unsigned count, struct hv_why *why)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(model_regs); i++) {
 		const struct model_reg *row = &model_regs[i];
 
 		if (row->model == model && row->value && !is_listed(regs, count, reg_ids[row->reg]))
-			text_add_item(why, bytes, ", ", "%s is not there", hv_reg_name(reg_ids[row->reg]));
+			hv_why_add(why, "%s is not there", hv_reg_name(reg_ids[row->reg]));
 	}
+}
+
+/* All that stands against it: @fit of what the model names, @more of what it does not. */
+static void apply(struct hv_vm *vm, enum model_id model, const struct hv_reg *regs, unsigned count,
+		  struct hv_why *fit, struct hv_why *more)
+{
+	for (unsigned i = 0; i < count; i++) {
+		const struct model_reg *row = row_of(model, regs[i].id);
+
+		if (regs[i].kind != HV_REG_PLAIN && row)
+			apply_row(vm, row, &regs[i], fit);
+		else if (regs[i].kind != HV_REG_PLAIN)
+			turn_off(vm, &regs[i], more);
+	}
+	check_absent(model, regs, count, fit);
 }
 
 int hv_model_apply(struct hv_vm *vm, uint32_t id, char *why, size_t bytes)
 {
+	struct hv_why fit = { 0 }, more = { 0 };
 	struct hv_reg *regs;
 	unsigned count;
 	int err;
@@ -107,10 +124,11 @@ int hv_model_apply(struct hv_vm *vm, uint32_t id, char *why, size_t bytes)
 		snprintf(why, bytes, "its registers cannot be listed");
 		return err;
 	}
-	for (unsigned i = 0; i < count; i++)
-		if (regs[i].kind != HV_REG_PLAIN)
-			apply_reg(vm, (enum model_id)id, &regs[i], why, bytes);
-	check_absent((enum model_id)id, regs, count, why, bytes);
+	apply(vm, (enum model_id)id, regs, count, &fit, &more);
 	free(regs);
+	if (fit.count)
+		text_add(why, bytes, "%s", hv_why_end(&fit));
+	if (more.count)
+		text_add_item(why, bytes, "; ", "not in the model, so to be read as zero: %s", hv_why_end(&more));
 	return why[0] ? -ENOTSUP : 0;
 }

@@ -7,7 +7,6 @@
  * well: features of which the saved state does not speak are turned off first.
  */
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +30,7 @@ static void write_needs(const struct hv_vm *vm, struct hv_saved *s)
 static int save_scope(struct hv_vm *vm, struct hv_vcpu *vcpu, struct hv_saved *s)
 {
 	struct hv_saved_reg *grown = NULL;
+	char name[HV_REG_TEXT_BYTES];
 	struct hv_reg *regs;
 	unsigned count;
 	int err = hv_reg_list_new(vm, vcpu, &regs, &count);
@@ -49,7 +49,7 @@ static int save_scope(struct hv_vm *vm, struct hv_vcpu *vcpu, struct hv_saved *s
 					      .bytes = hv_reg_bytes(regs[i].id) };
 		err = hv_reg_get(vm, vcpu, out->id, out->value);
 		if (err)
-			log_err(err, "register 0x%" PRIx64 " cannot be saved", out->id);
+			log_err(err, "register %s cannot be saved", hv_reg_text(out->id, name, sizeof(name)));
 	}
 	free(regs);
 	return err;
@@ -115,14 +115,16 @@ static bool is_saved(const struct hv_saved *s, uint64_t id)
 static int turn_off(struct hv_vm *vm, const struct hv_reg *r)
 {
 	static const uint8_t zero[HV_REG_BYTES_MAX];
-	const char *name = hv_reg_name(r->id);
-	int err = hv_reg_set(vm, NULL, r->id, zero);
+	char name[HV_REG_TEXT_BYTES];
+	struct hv_why why = { 0 };
+	int err = hv_reg_set_why(vm, NULL, r->id, zero, &why);
 
 	if (err)
-		return log_err(err,
-			       "saved state does not know feature register 0x%" PRIx64 " (%s), and it cannot be "
-			       "turned off here; nothing was run",
-			       r->id, name ? name : "no name");
+		return log_err(
+			err,
+			"saved state does not know %s, so it must read as zero here: %s; nothing was run; use a "
+			"host without it",
+			hv_reg_text(r->id, name, sizeof(name)), hv_why_end(&why));
 	return 0;
 }
 
@@ -143,8 +145,9 @@ static int turn_off_unknown(struct hv_vm *vm, const struct hv_saved *s)
 
 static int restore_reg(struct hv_vm *vm, const struct hv_saved_reg *r)
 {
-	const char *name = hv_reg_name(r->id);
 	struct hv_vcpu *vcpu = NULL;
+	char name[HV_REG_TEXT_BYTES];
+	struct hv_why why = { 0 };
 	int err;
 
 	if (r->vcpu >= 0) {
@@ -152,10 +155,13 @@ static int restore_reg(struct hv_vm *vm, const struct hv_saved_reg *r)
 		if (!vcpu)
 			return log_err(-EINVAL, "saved state is of vCPU %d, which is not here", r->vcpu);
 	}
-	err = r->bytes == hv_reg_bytes(r->id) ? hv_reg_set(vm, vcpu, r->id, r->value) : -EINVAL;
+	if (r->bytes != hv_reg_bytes(r->id))
+		return log_err(-EINVAL, "saved register %s has %u bytes, not %u",
+			       hv_reg_text(r->id, name, sizeof(name)), r->bytes, hv_reg_bytes(r->id));
+	err = hv_reg_set_why(vm, vcpu, r->id, r->value, &why);
 	if (err)
-		return log_err(err, "saved register 0x%" PRIx64 " (%s) is refused here (%s); nothing was run", r->id,
-			       name ? name : "no name", strerror(-err));
+		return log_err(err, "saved state does not fit here: %s; nothing was run; use a host that has it",
+			       hv_why_end(&why));
 	return 0;
 }
 
