@@ -2,9 +2,10 @@
 /* Random numbers: RNDR and RNDRRS with their flags, TRNG of the firmware; no two alike. */
 #include "lib/lib.h"
 
-#define TRNG_VERSION  0x84000050
-#define TRNG_FEATURES 0x84000051
-#define TRNG_RND64    0xc4000053
+#define SMCCC_ARCH_FEATURES 0x80000001
+#define TRNG_VERSION        0x84000050
+#define TRNG_FEATURES       0x84000051
+#define TRNG_RND64          0xc4000053
 
 static bool rndr(u64 *v, u64 *flags)
 {
@@ -66,8 +67,13 @@ void test(void)
 
 		report(f.taken && fault_ec(f) == 0, "no FEAT_RNG: RNDR is undefined");
 	}
-	if ((int64_t)(int32_t)hvc(TRNG_VERSION, 0, 0, 0) < 0) {
-		report_skip("TRNG", "not offered");
+	if ((int32_t)hvc(TRNG_VERSION, 0, 0, 0) < 0) {
+		report((int32_t)hvc(TRNG_VERSION, 0, 0, 0) == -1 &&
+			       (int32_t)hvc(TRNG_FEATURES, TRNG_RND64, 0, 0) == -1 &&
+			       (int64_t)hvc(TRNG_RND64, 64, 0, 0) == -1 &&
+			       (int32_t)hvc(SMCCC_ARCH_FEATURES, TRNG_VERSION, 0, 0) == -1,
+		       "TRNG is not offered: its calls and its discovery say NOT_SUPPORTED");
+		report_skip("random numbers of TRNG", "not offered");
 		return;
 	}
 	report(hvc(TRNG_VERSION, 0, 0, 0) >= 0x10000, "TRNG 1.0 or later");

@@ -393,6 +393,8 @@ static int build_vcpus(struct vm *vm)
 	return err;
 }
 
+static int build_hypercalls(struct vm *vm) { return hypercalls_apply(vm->hv, &vm->cfg->hypercalls, !vm->resets); }
+
 /* Where the first vCPU starts; the others wait for the guest. */
 static int build_boot_state(struct vm *vm)
 {
@@ -418,7 +420,8 @@ struct step {
 static const struct step machine[] = {
 	{ build_hypervisor, PROC_USAGE },  { build_memory, PROC_USAGE },  { build_images, PROC_USAGE },
 	{ build_finish, PROC_USAGE },      { build_console, PROC_USAGE }, { build_devices, PROC_USAGE },
-	{ build_device_tree, PROC_USAGE }, { build_vcpus, PROC_HOST },    { build_boot_state, PROC_HOST },
+	{ build_device_tree, PROC_USAGE }, { build_vcpus, PROC_HOST },    { build_hypercalls, PROC_USAGE },
+	{ build_boot_state, PROC_HOST },
 };
 
 /* What a reset fills again in a machine that stays. */

@@ -16,6 +16,7 @@
 
 #include <vmm/cmd.h>
 #include <vmm/hv.h>
+#include <vmm/hypercall.h>
 #include <vmm/opt.h>
 
 struct vm;
@@ -26,6 +27,7 @@ struct vm;
 struct vm_config {
 	const char *hv;                 /* NULL: the best available */
 	struct hv_block_buf attr;
+	struct hypercalls hypercalls;
 	uint64_t ram_bytes;
 	const char *kernel, *initrd;    /* kernel is mandatory */
 	const char *cmdline;

@@ -14,6 +14,7 @@
 #include <vmm/device.h>
 #include <vmm/facts.h>
 #include <vmm/hv.h>
+#include <vmm/hypercall.h>
 #include <vmm/log.h>
 #include <vmm/loop.h>
 #include <vmm/mem.h>
@@ -128,6 +129,18 @@ static void add_features_of(struct json_object *o, struct hv_vm *vm, struct hv_v
 	free(regs);
 }
 
+static struct json_object *all_hypercalls(struct hv_vm *vm)
+{
+	struct json_object *list = json_object_new_array();
+	const struct hypercall *c;
+	uint64_t bits;
+
+	for (unsigned i = 0; (c = hypercall_at(i)); i++)
+		if (!hv_reg_get(vm, NULL, c->reg, &bits) && bit(bits, c->bit))
+			json_object_array_add(list, json_object_new_string(c->name));
+	return list;
+}
+
 /* Which models the VM could have been; the trial leaves its registers anything. */
 static struct json_object *all_models(struct hv_vm *vm)
 {
@@ -156,6 +169,7 @@ static void add_vm_facts(struct json_object *o, const struct hv_ops *ops, const 
 		if (!hv_finish(vm) && !hv_vcpu_create(vm, 0, &vcpu) && !hv_vcpu_finalize(vcpu)) {
 			add_features_of(features, vm, NULL);
 			add_features_of(features, vm, vcpu);
+			json_object_object_add(o, "hypercalls", all_hypercalls(vm));
 			json_object_object_add(o, "models", all_models(vm));
 		}
 		hv_destroy(vm);
@@ -250,6 +264,7 @@ static void print_pairs(const char *title, struct json_object *pairs)
 static void print_backend(struct json_object *b)
 {
 	struct json_object *models = json_object_object_get(b, "models");
+	struct json_object *hypercalls = json_object_object_get(b, "hypercalls");
 
 	printf("hypervisor %s: %s\n", facts_get(b, "name"), facts_get(b, "help"));
 	if (!json_object_get_boolean(json_object_object_get(b, "available"))) {
@@ -259,6 +274,10 @@ static void print_backend(struct json_object *b)
 	puts("  attributes:");
 	json_object_object_foreach(json_object_object_get(b, "attributes"), attr, a) print_attr(attr, a);
 	print_pairs("capabilities", json_object_object_get(b, "capabilities"));
+	if (hypercalls) {
+		printf("  hypercalls: ");
+		print_list(hypercalls, 14);
+	}
 	if (models) {
 		puts("  models:");
 		json_object_object_foreach(models, model, why)

@@ -8,6 +8,7 @@
 #include <vmm/cmd.h>
 #include <vmm/device.h>
 #include <vmm/hv.h>
+#include <vmm/hypercall.h>
 #include <vmm/log.h>
 #include <vmm/opt.h>
 #include <vmm/regs.h>
@@ -87,8 +88,14 @@ static void help_hypercalls(void)
 #define SMCCC(id, NAME, service, ...) { id, #NAME, service },
 #include <vmm/smccc.def>
 	};
+	const struct hypercall *c;
 
-	puts("Hypercalls (HVC #0, SMC calling convention) the software hypervisor answers.\n");
+	puts("Hypercalls that --hypercalls=NAME,... gives or takes away (`vmm caps' says who\n"
+	     "has what). What a guest does not have answers NOT_SUPPORTED, and no discovery\n"
+	     "shows it. PSCI is always there.\n");
+	for (unsigned i = 0; (c = hypercall_at(i)); i++)
+		text_print(c->text, printf("    %s", c->name), 26);
+	puts("\nHypercalls (HVC #0, SMC calling convention) the software hypervisor answers.\n");
 	for (unsigned i = 0; i < ARRAY_SIZE(call); i++)
 		printf("0x%08x  %-8s%s\n", call[i].id, call[i].service, call[i].name);
 }

@@ -17,7 +17,7 @@
 struct run {
 	struct vm_config vm;
 	struct opt_list positional;
-	const char *kernel;
+	const char *kernel, *hypercalls;
 	const char *result_path;
 	unsigned on_reset, log_level;
 };
@@ -55,6 +55,8 @@ static const struct opt rows[] = {
 
 	GROUP("The CPU and what belongs to it (`vmm caps' prints the limits):"),
 	{ .kind = OPT_ATTRS, .offset = AT(vm.attr) },
+	OPT("hypercalls", "all|none|NAME,...",
+	    "which hypercalls the guest finds; `vmm help hypercalls' lists them (all)", STRING, hypercalls),
 
 	GROUP("How it ends (`vmm help exits' prints the exit status):"),
 	OPT("on-reset", "restart|exit", "when the guest resets (restart)", CHOICE, on_reset),
@@ -82,7 +84,7 @@ static int check_options(struct run *r)
 		return log_err(
 			-EINVAL,
 			"no kernel is given; say which: vmm run Image, or vmm run --kernel vmlinuz --initrd root.cpio.gz");
-	return 0;
+	return hypercalls_parse(r->hypercalls, &r->vm.hypercalls);
 }
 
 /*
@@ -160,6 +162,7 @@ static int cmd_run(int argc, char **argv)
 			.console = "stdio",
 			.start_ns = loop_now_ns(),
 		},
+		.hypercalls = "all",
 		.log_level = LOG_INFO,
 	};
 

@@ -11,6 +11,7 @@
 
 #include <vmm/err.h>
 #include <vmm/hv.h>
+#include <vmm/hypercall.h>
 #include <vmm/log.h>
 #include <vmm/regs.h>
 #include <vmm/text.h>
@@ -1079,21 +1080,22 @@ int hv_reg_set(struct hv_vm *vm, struct hv_vcpu *vcpu, uint64_t id, const void *
 int hv_negotiate(struct hv_vm *vm, uint64_t id, uint64_t want, uint64_t need, uint64_t *got)
 {
 	uint64_t now = 0, set;
-	char name[HV_REG_TEXT_BYTES];
+	char name[HV_REG_TEXT_BYTES], bits[200];
 	int err = hv_reg_get(vm, NULL, id, &now);
 
 	hv_reg_text(id, name, sizeof(name));
 	if (err)
-		return log_err(err, "feature register %s cannot be read on hypervisor %s", name, vm->ops->name);
+		return log_err(err, "feature register %s cannot be read on hypervisor %s: %s", name, vm->ops->name,
+			       strerror(-err));
 	if (need & ~now)
 		return log_err(-ENOTSUP,
-			       "feature register %s: bits 0x%" PRIx64 " are needed, but hypervisor %s lacks them",
-			       name, need & ~now, vm->ops->name);
+			       "feature register %s: %s needed, but hypervisor %s lacks that; use another --hv", name,
+			       hypercall_bits_text(id, need & ~now, bits, sizeof(bits)), vm->ops->name);
 	set = now & (want | need);
 	err = hv_reg_set(vm, NULL, id, &set);
 	if (err)
-		return log_err(err, "feature register %s: hypervisor %s refuses 0x%" PRIx64, name, vm->ops->name,
-			       set);
+		return log_err(err, "feature register %s: hypervisor %s refuses to have %s of it: %s", name,
+			       vm->ops->name, hypercall_bits_text(id, set, bits, sizeof(bits)), strerror(-err));
 	if (got)
 		*got = set;
 	return 0;

@@ -14,7 +14,7 @@
 
 struct fake_hv fake;
 
-#define REG_COUNT 7
+#define REG_COUNT 8
 
 struct fake_vm {
 	struct hv_vm vm;
@@ -35,6 +35,7 @@ static const struct fake_reg regs[REG_COUNT] = {
 	{ FAKE_VERSION, HV_SCOPE_UNKNOWN, HV_REG_PLAIN, 0x10001 },
 	{ FAKE_BITMAP2, HV_SCOPE_VM, HV_REG_BITMAP, 0x3 },
 	{ FAKE_STRANGE, HV_SCOPE_UNKNOWN, HV_REG_PLAIN, 0 },
+	{ FAKE_BITMAP_NEW, HV_SCOPE_UNKNOWN, HV_REG_PLAIN, 0x5 },
 };
 
 void fake_reset(void)
@@ -47,6 +48,7 @@ void fake_reset(void)
 		.sve_vls = 0xb,
 		.gics = 1 << 2 | 1 << 3,
 		.has_pmu = true,
+		.psci_version = 0x10001,
 	};
 }
 
@@ -85,6 +87,7 @@ static int fake_create(const struct hv_env *env, struct hv_vm **vm)
 	for (unsigned i = 0; i < REG_COUNT; i++)
 		memcpy(f->value[i], &regs[i].reset, 8);
 	f->value[3][0] |= (uint8_t)fake.extra_bitmap_bits;
+	memcpy(f->value[4], &fake.psci_version, 8);
 	fake.vms++;
 	fake.creates++;
 	*vm = &f->vm;
@@ -167,7 +170,8 @@ static uint64_t fake_vcpu_insn_count(struct hv_vcpu *vcpu)
 static bool is_there(unsigned i)
 {
 	return !(regs[i].id == FAKE_STRANGE && fake.no_strange) && !(regs[i].id == FAKE_VM_DUMMY && fake.no_dummy) &&
-	       !(regs[i].id == FAKE_BITMAP2 && fake.no_bitmap2);
+	       !(regs[i].id == FAKE_BITMAP2 && fake.no_bitmap2) && !(regs[i].id == FAKE_BITMAP && fake.no_bitmap) &&
+	       !(regs[i].id == FAKE_BITMAP_NEW && !fake.has_new_bitmap);
 }
 
 static int fake_reg_list(struct hv_vm *vm, struct hv_vcpu *vcpu, struct hv_reg *out, unsigned *count)
@@ -192,7 +196,7 @@ static uint8_t *find(struct hv_vm *vm, struct hv_vcpu *vcpu, uint64_t id, bool *
 	for (unsigned i = 0; i < REG_COUNT; i++) {
 		if (regs[i].id != id || !is_there(i))
 			continue;
-		*of_vm = regs[i].scope == HV_SCOPE_VM || id == FAKE_VERSION;
+		*of_vm = regs[i].scope == HV_SCOPE_VM || id == FAKE_VERSION || id == FAKE_BITMAP_NEW;
 		return *of_vm ? ((struct fake_vm *)vm)->value[i] : ((struct fake_vcpu *)vcpu)->value[i];
 	}
 	return NULL;

@@ -14,6 +14,7 @@
 #define FAKE_BITMAP     UINT64_C(0x6030000000160000)
 #define FAKE_BITMAP2    UINT64_C(0x6030000000160001)
 #define FAKE_VERSION    UINT64_C(0x6030000000140000)    /* as PSCI_VERSION in regs.def */
+#define FAKE_BITMAP_NEW UINT64_C(0x6030000000160009)    /* of a kernel that is newer than our tables */
 #define FAKE_VM_DUMMY   UINT64_C(0x60300000001f7777)    /* in no table but the fake's */
 #define FAKE_X0         UINT64_C(0x6030000000100000)
 #define FAKE_BIG        UINT64_C(0x6080000000150000)    /* 256 bytes */
@@ -34,6 +35,8 @@ struct fake_hv {
 	bool has_pmu;                   /* otherwise the attribute is absent */
 	uint64_t extra_bitmap_bits;     /* a newer build's features */
 	bool no_strange, no_dummy, no_bitmap2;  /* an older build's register list */
+	bool no_bitmap, has_new_bitmap;         /* an older kernel's, a newer one's */
+	uint64_t psci_version;
 	int finish_error;
 	/* What has happened. */
 	unsigned vms, vcpus, creates, vm_reg_gets, vm_reg_sets, runs;
