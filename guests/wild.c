@@ -18,13 +18,13 @@ static u64 value;
 static void poke(u64 a)
 {
 	switch (a & 0x7000000000000000 ? a >> 60 & 7 : 0) {
-	case 1: *(volatile u8 *)(a & 0xfffffffffff) = (u8)value; break;
-	case 2: *(volatile u16 *)(a & 0xfffffffffff) = (u16)value; break;
-	case 3: *(volatile u32 *)(a & 0xfffffffffff) = (u32)value; break;
-	case 4: *(volatile u64 *)(a & 0xfffffffffff) = value; break;
-	case 5: value ^= *(volatile u8 *)(a & 0xfffffffffff); break;
-	case 6: value ^= *(volatile u32 *)(a & 0xfffffffffff); break;
-	default: value ^= *(volatile u64 *)(a & 0xfffffffffff); break;
+	case 1: write8(a & 0xfffffffffff, (u8)value); break;
+	case 2: write16(a & 0xfffffffffff, (u16)value); break;
+	case 3: write32(a & 0xfffffffffff, (u32)value); break;
+	case 4: write64(a & 0xfffffffffff, value); break;
+	case 5: value ^= read8(a & 0xfffffffffff); break;
+	case 6: value ^= read32(a & 0xfffffffffff); break;
+	default: value ^= read64(a & 0xfffffffffff); break;
 	}
 }
 

@@ -27,12 +27,26 @@ typedef uint8_t u8; typedef uint16_t u16; typedef uint32_t u32; typedef uint64_t
 #define wfi()   asm volatile("wfi" ::: "memory")
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
-static inline u32 read32(u64 a) { return *(volatile u32 *)a; }
-static inline void write32(u64 a, u32 v) { *(volatile u32 *)a = v; }
-static inline u64 read64(u64 a) { return *(volatile u64 *)a; }
-static inline void write64(u64 a, u64 v) { *(volatile u64 *)a = v; }
-static inline u8 read8(u64 a) { return *(volatile u8 *)a; }
-static inline void write8(u64 a, u8 v) { *(volatile u8 *)a = v; }
+/*
+ * Devices. One plain load or store each, as in any driver for a virtual machine: of what the compiler
+ * may make of a volatile access (write-back, pairs) the processor tells a hypervisor only the address.
+ */
+#define MMIO(bits, reg)                                                            \
+	static inline u##bits read##bits(u64 a)                                    \
+	{                                                                          \
+		u##bits v;                                                         \
+		asm volatile("ldr" reg "0, [%1]" : "=r"(v) : "r"(a) : "memory");   \
+		return v;                                                          \
+	}                                                                          \
+	static inline void write##bits(u64 a, u##bits v)                           \
+	{                                                                          \
+		asm volatile("str" reg "0, [%1]" ::"r"(v), "r"(a) : "memory");     \
+	}
+MMIO(8, "b %w")
+MMIO(16, "h %w")
+MMIO(32, " %w")
+MMIO(64, " %x")
+#undef MMIO
 
 /* The program. */
 void test(void);
