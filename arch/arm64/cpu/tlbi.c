@@ -223,7 +223,12 @@ static enum exec zva(struct cpu *c, uint64_t va)
 		fault = DFSC_ALIGNMENT;
 	if (fault)
 		return mmu_data_abort(c, va, fault, true, false);
-	return mmu_write_slow(c, block, zero, BLOCK_BYTES, 8, 0) ? EXEC_NEXT : EXEC_JUMP;
+	if (mmu_write_slow(c, block, zero, BLOCK_BYTES, 8, 0))
+		return EXEC_NEXT;
+	/* Arm ARM, FAR_EL1: after a DC it is the address that was given, unless a watchpoint was hit. */
+	if (c->sys[SYS_ESR_EL1] >> 26 <= EC_DATA_SAME)
+		c->sys[SYS_FAR_EL1] = va;
+	return EXEC_JUMP;
 }
 
 /*
