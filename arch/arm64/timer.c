@@ -4,7 +4,8 @@
  *
  * The counter is CLOCK_MONOTONIC in units of 16 ns (62.5 MHz), so it is the same
  * and monotonic on all vCPUs by the host's promise, and reading it is no system
- * call. Each of CNTPCT and CNTVCT is that minus an offset of the whole VM.
+ * call. CNTPCT and CNTVCT are that minus an offset of the whole VM, the same for both:
+ * one that is restored takes the other along, as KVM's counter offset does.
  *
  *   CTL, CVAL, TVAL written -> update(): level of the PPI, next deadline
  *   deadline -> loop thread -> expired() -> update()
@@ -44,7 +45,7 @@ struct timer_cpu {
 };
 
 struct timer {
-	_Atomic uint64_t offset[TIMER_KINDS];
+	_Atomic uint64_t offset;
 	struct timer_cpu *cpus;
 	unsigned cpu_count;
 };
@@ -53,12 +54,10 @@ struct timer {
 
 static uint64_t raw_counter(void) { return loop_now_ns() >> NS_PER_TICK_SHIFT; }
 
-static uint64_t counter(const struct timer *t, enum timer_kind kind)
+static uint64_t counter(const struct soc *s)
 {
-	return raw_counter() - atomic_load_explicit(&t->offset[kind], memory_order_relaxed);
+	return raw_counter() - atomic_load_explicit(&s->timer->offset, memory_order_relaxed);
 }
-
-uint64_t timer_counter(const struct soc *s) { return counter(s->timer, TIMER_PHYS); }
 
 /* ---- Level and deadline ---- */
 
@@ -87,7 +86,7 @@ static void update(struct timer_one *t)
 {
 	struct cpu *c = t->owner->cpu;
 	bool live = (t->ctl & (CNT_CTL_ENABLE | CNT_CTL_IMASK)) == CNT_CTL_ENABLE;
-	uint64_t now = counter(c->soc->timer, t->kind);
+	uint64_t now = counter(c->soc);
 	bool met = condition_met(t, now);
 
 	gic_set_ppi(c, timer_ppi[t->kind], live && met);
@@ -129,7 +128,7 @@ static uint64_t read_ctl(const struct cpu *c, enum timer_kind kind)
 {
 	const struct timer_one *t = &c->timer->one[kind];
 
-	if (t->ctl & CNT_CTL_ENABLE && condition_met(t, counter(c->soc->timer, kind)))
+	if (t->ctl & CNT_CTL_ENABLE && condition_met(t, counter(c->soc)))
 		return t->ctl | CNT_CTL_ISTATUS;
 	return t->ctl;
 }
@@ -137,25 +136,26 @@ static uint64_t read_ctl(const struct cpu *c, enum timer_kind kind)
 /* TVAL is a view of CVAL: signed 32 bits from now. */
 static uint64_t read_tval(const struct cpu *c, enum timer_kind kind)
 {
-	return (uint32_t)(c->timer->one[kind].cval - counter(c->soc->timer, kind));
+	return (uint32_t)(c->timer->one[kind].cval - counter(c->soc));
 }
 
 static void write_tval(struct cpu *c, enum timer_kind kind, uint64_t value)
 {
-	write_cval(c, kind, counter(c->soc->timer, kind) + (uint64_t)sext(value, 32));
+	write_cval(c, kind, counter(c->soc) + (uint64_t)sext(value, 32));
 }
 
 /* The host restores a counter: for all cpus, whose timers may now be due or not. */
-static void write_counter(struct soc *s, enum timer_kind kind, uint64_t value)
+static void write_counter(struct soc *s, uint64_t value)
 {
 	struct timer *t = s->timer;
 
-	atomic_store(&t->offset[kind], raw_counter() - value);
+	atomic_store(&t->offset, raw_counter() - value);
 	for (unsigned i = 0; i < t->cpu_count; i++) {
 		struct timer_cpu *tc = &t->cpus[i];
 
 		pthread_mutex_lock(&tc->lock);
-		update(&tc->one[kind]);
+		for (unsigned kind = 0; kind < TIMER_KINDS; kind++)
+			update(&tc->one[kind]);
 		pthread_mutex_unlock(&tc->lock);
 	}
 }
@@ -198,24 +198,24 @@ TIMER_REGS(cntv, TIMER_VIRT) /* timer_read_cntv_ctl, timer_write_cntv_cval ... *
 uint64_t timer_read_cntpct(struct cpu *c, unsigned reg)
 {
 	(void)reg;
-	return counter(c->soc->timer, TIMER_PHYS);
+	return counter(c->soc);
 }
 uint64_t timer_read_cntvct(struct cpu *c, unsigned reg)
 {
 	(void)reg;
-	return counter(c->soc->timer, TIMER_VIRT);
+	return counter(c->soc);
 }
 
 void timer_write_cntpct(struct cpu *c, unsigned reg, uint64_t v)
 {
 	(void)reg;
-	write_counter(c->soc, TIMER_PHYS, v);
+	write_counter(c->soc, v);
 }
 
 void timer_write_cntvct(struct cpu *c, unsigned reg, uint64_t v)
 {
 	(void)reg;
-	write_counter(c->soc, TIMER_VIRT, v);
+	write_counter(c->soc, v);
 }
 
 /* ---- Life ---- */
@@ -235,10 +235,7 @@ void timer_cpu_reset(struct cpu *c)
 
 void timer_reset(struct soc *s)
 {
-	uint64_t now = raw_counter();
-
-	for (unsigned kind = 0; kind < TIMER_KINDS; kind++)
-		atomic_store(&s->timer->offset[kind], now);
+	atomic_store(&s->timer->offset, raw_counter());
 	for (unsigned i = 0; i < s->timer->cpu_count; i++)
 		timer_cpu_reset(s->timer->cpus[i].cpu);
 }

@@ -210,11 +210,6 @@ FAKE void cpu_request(struct cpu *c, uint32_t req)
 	(void)c;
 	(void)req;
 }
-FAKE uint64_t timer_counter(const struct soc *s)
-{
-	(void)s;
-	return 0;
-}
 FAKE void run_invalidate_page(struct cpu *c, uint64_t pa)
 {
 	(void)c;

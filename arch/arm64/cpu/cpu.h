@@ -481,7 +481,6 @@ int  timer_init(struct soc *s);
 void timer_destroy(struct soc *s);
 void timer_reset(struct soc *s);
 void timer_cpu_reset(struct cpu *c);    /* warm reset: both timers off */
-uint64_t timer_counter(const struct soc *s);    /* CNTPCT_EL0; CNTVCT_EL0 has its own offset */
 #define TIMER_FREQUENCY_HZ 62500000             /* CNTFRQ_EL0; as QEMU's, for software that assumes it */
 
 /* ---- Waiting and waking (run.c) ---- */
