@@ -227,6 +227,7 @@ static const struct {
 	{ HV_CAP_SVE, KVM_CAP_ARM_SVE },
 	{ HV_CAP_IRQFD, KVM_CAP_IRQFD },
 	{ HV_CAP_IOEVENTFD, KVM_CAP_IOEVENTFD },
+	{ HV_CAP_MMIO_DECODE, KVM_CAP_ARM_NISV_TO_USER },
 };
 
 static int cap_of(int host, int fd, uint32_t cap)

@@ -6,6 +6,7 @@
  * kernel demands, and a finish that fails leaves nothing behind.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -82,7 +83,7 @@ static int enable_cap(struct kvm_vm *k, uint32_t cap)
 /* Before the first vCPU. What the kernel lacks we do without, and say so when it matters. */
 static int enable_caps(struct kvm_vm *k)
 {
-	enable_cap(k, KVM_CAP_ARM_NISV_TO_USER);
+	k->can_decode = !enable_cap(k, KVM_CAP_ARM_NISV_TO_USER);
 	/* MIDR_EL1 and its companions can then be written like other features, by models. */
 	enable_cap(k, KVM_CAP_ARM_WRITABLE_IMP_ID_REGS);
 	return kvm_smccc_filter(k);
@@ -121,7 +122,10 @@ static int kvm_finish(struct hv_vm *vm)
 static void kvm_destroy(struct hv_vm *vm)
 {
 	struct kvm_vm *k = kvm_of(vm);
+	uint64_t decoded = atomic_load(&k->decoded);
 
+	if (decoded)
+		log_debug("KVM: %" PRIu64 " device accesses were executed by the software CPU", decoded);
 	undo_finish(k);
 	pthread_mutex_destroy(&k->lock);
 	free(k);

@@ -21,6 +21,7 @@
 
 #include "uapi.h"
 
+struct cpu_loan;
 struct kvm_vcpu;
 
 struct kvm_vm {
@@ -31,6 +32,8 @@ struct kvm_vm {
 	struct kvm_vcpu *vcpus;         /* all of them, from finish on: KVM's feature registers are reached through one */
 	uint64_t counter_offset;        /* as set with SET_COUNTER_OFFSET */
 	bool has_counter_offset;
+	bool can_decode;                /* an access without a syndrome comes here */
+	_Atomic uint64_t decoded;       /* how many did */
 	pthread_mutex_t lock;           /* of what follows */
 	uint32_t said_calls[16];        /* hypercalls nobody answers, each said once */
 	unsigned said_count;
@@ -47,6 +50,7 @@ struct kvm_vcpu {
 	bool handed_out;
 	struct hv_exit *answer;         /* of the MMIO exit that KVM completes on the next entry */
 	_Atomic int tid;                /* of the thread that is in KVM_RUN; 0: none */
+	struct cpu_loan *loan;          /* made at the first access that needs it */
 };
 
 static inline struct kvm_vm *kvm_of(const struct hv_vm *vm) { return (struct kvm_vm *)(uintptr_t)vm; }
@@ -123,6 +127,7 @@ void kvm_smccc_call(struct kvm_vcpu *c);
 
 /* KVM_EXIT_ARM_NISV: executes the instruction, or the guest gets an external abort. -errno: not even that. */
 int kvm_nisv(struct kvm_vcpu *c);
+void kvm_nisv_forget(struct kvm_vcpu *c);
 int kvm_inject_abort(struct kvm_vcpu *c);
 
 #endif

@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A device access without a valid syndrome: the CPU has not told KVM which register, how
- * wide, in which direction (LDP, STP, writeback, SIMD&FP, DC ZVA ...).
+ * wide, in which direction (LDP, STP, writeback, SIMD&FP, DC ZVA ...). The software CPU
+ * executes the instruction instead (vmm/cpu.h, "One instruction for somebody else").
  */
 #include <errno.h>
+#include <inttypes.h>
+#include <string.h>
 
+#include <spec/board.h>
+#include <vmm/cpu.h>
 #include <vmm/log.h>
+#include <vmm/regs.h>
 
 #include "kvm.h"
 
@@ -17,8 +23,56 @@ int kvm_inject_abort(struct kvm_vcpu *c)
 	return kvm_call(c->fd, KVM_SET_VCPU_EVENTS, kvm_ptr(&events));
 }
 
+static int get(void *opaque, uint64_t id, void *value) { return kvm_reg_read(opaque, id, value); }
+
+static int set(void *opaque, uint64_t id, const void *value) { return kvm_reg_write(opaque, id, value); }
+
+static int need_loan(struct kvm_vcpu *c)
+{
+	const struct hv_values *a = &c->kvm->vm.attr;
+	struct soc_config cfg = {
+		.vcpu_count = 1,
+		.ipa_bits = (unsigned)a->IPA_BITS[0],
+		.pauth = a->PAUTH[0],
+		.spi_count = BOARD_SPI_COUNT,
+	};
+
+	return c->loan ? 0 : cpu_loan_create(&c->kvm->env, &cfg, c->id, &c->loan);
+}
+
+void kvm_nisv_forget(struct kvm_vcpu *c)
+{
+	cpu_loan_destroy(c->loan);
+	c->loan = NULL;
+}
+
+static int execute(struct kvm_vcpu *c, char *text, size_t bytes)
+{
+	const struct cpu_loan_regs regs = { .get = get, .set = set, .opaque = c };
+	int err = c->kvm->can_decode ? need_loan(c) : -ENOSYS;
+
+	return err ? err : cpu_loan_step(c->loan, &regs, text, bytes);
+}
+
 int kvm_nisv(struct kvm_vcpu *c)
 {
-	log_guest("vCPU %u: an access to a device that KVM cannot decode: the guest gets an external abort", c->id);
+	char text[120] = "";
+	int err = execute(c, text, sizeof(text));
+
+	if (!err) {
+		if (!atomic_fetch_add(&c->kvm->decoded, 1))
+			log_info("KVM cannot decode %s, an access to a device: the software CPU executes such "
+				 "instructions, this and further ones; it is slow",
+				 text);
+		return 0;
+	}
+	if (err == -ENOSYS)
+		log_guest("vCPU %u: an access to a device that this kernel's KVM cannot decode (no "
+			  "KVM_CAP_ARM_NISV_TO_USER): the guest gets an external abort",
+			  c->id);
+	else
+		log_guest("vCPU %u: %s, an access to a device at 0x%" PRIx64
+			  " that nobody can decode: the guest gets an external abort",
+			  c->id, text[0] ? text : "unreadable instruction", (uint64_t)c->run->arm_nisv.fault_ipa);
 	return kvm_inject_abort(c);
 }

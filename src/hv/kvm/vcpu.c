@@ -146,6 +146,7 @@ int kvm_vcpu_setup(struct kvm_vm *k, unsigned id)
 
 void kvm_vcpu_close(struct kvm_vcpu *c)
 {
+	kvm_nisv_forget(c);
 	if (c->run)
 		munmap(c->run, c->run_bytes);
 	if (c->fd >= 0)
