@@ -6,6 +6,9 @@
 
 #include <vmm/facts.h>
 #include <vmm/hv.h>
+#include <vmm/text.h>
+
+#define WHY_COLUMN 18
 
 struct json_object *facts_string(const char *fmt, ...)
 {
@@ -35,6 +38,17 @@ struct json_object *facts_of_backend(const struct hv_ops *ops, bool *available)
 	if (!*available)
 		json_object_object_add(o, "why", json_object_new_string(why));
 	return o;
+}
+
+void facts_print_backend(struct json_object *backend)
+{
+	const char *why = facts_get(backend, "why");
+
+	printf("hypervisor %s: %s\n", facts_get(backend, "name"), facts_get(backend, "help"));
+	if (why)
+		text_print(why, printf("  not available:"), WHY_COLUMN);
+	else
+		puts("  available");
 }
 
 void facts_print_json(struct json_object *o)

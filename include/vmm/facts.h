@@ -17,6 +17,8 @@ struct json_object *facts_string(const char *fmt, ...) __attribute__((format(pri
 const char *facts_get(struct json_object *o, const char *key);
 /* name, help, available, and why not. */
 struct json_object *facts_of_backend(const struct hv_ops *ops, bool *available);
+/* Its first lines as text. */
+void facts_print_backend(struct json_object *backend);
 /* On stdout. */
 void facts_print_json(struct json_object *o);
 

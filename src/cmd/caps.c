@@ -266,11 +266,9 @@ static void print_backend(struct json_object *b)
 	struct json_object *models = json_object_object_get(b, "models");
 	struct json_object *hypercalls = json_object_object_get(b, "hypercalls");
 
-	printf("hypervisor %s: %s\n", facts_get(b, "name"), facts_get(b, "help"));
-	if (!json_object_get_boolean(json_object_object_get(b, "available"))) {
-		printf("  not available: %s\n", facts_get(b, "why"));
+	facts_print_backend(b);
+	if (!json_object_get_boolean(json_object_object_get(b, "available")))
 		return;
-	}
 	puts("  attributes:");
 	json_object_object_foreach(json_object_object_get(b, "attributes"), attr, a) print_attr(attr, a);
 	print_pairs("capabilities", json_object_object_get(b, "capabilities"));

@@ -20,7 +20,6 @@
 #include <vmm/text.h>
 #include <vmm/vm.h>
 
-#define WHY_COLUMN   18
 #define FOUND_COLUMN 37
 
 struct doctor {
@@ -247,18 +246,6 @@ static void print_findings(struct json_object *list)
 	}
 }
 
-static void print_backend(struct json_object *b)
-{
-	const char *why = facts_get(b, "why");
-
-	printf("hypervisor %s: %s\n", facts_get(b, "name"), facts_get(b, "help"));
-	if (why)
-		text_print(why, printf("  not available:"), WHY_COLUMN);
-	else
-		puts("  available");
-	print_findings(json_object_object_get(b, "findings"));
-}
-
 static void print_verdict(struct json_object *o)
 {
 	const char *hv = facts_get(o, "hv"), *taken = facts_get(o, "taken");
@@ -277,8 +264,12 @@ static void print_text(struct json_object *o)
 {
 	struct json_object *list = json_object_object_get(o, "hypervisors");
 
-	for (size_t i = 0; i < json_object_array_length(list); i++)
-		print_backend(json_object_array_get_idx(list, i));
+	for (size_t i = 0; i < json_object_array_length(list); i++) {
+		struct json_object *b = json_object_array_get_idx(list, i);
+
+		facts_print_backend(b);
+		print_findings(json_object_object_get(b, "findings"));
+	}
 	puts("host:");
 	print_findings(json_object_object_get(o, "host"));
 	print_verdict(o);

@@ -17,7 +17,7 @@ static int kvm_available(char *why, size_t why_bytes)
 
 static const struct hv_ops kvm_ops = {
 	.name = "kvm",
-	.help = "the host's own CPUs, on arm64 Linux",
+	.help = "Linux's hypervisor, on arm64 hosts",
 	.rank = 2,
 	.available = kvm_available,
 };
