@@ -21,6 +21,7 @@ struct cpu;
 struct soc_config {
 	unsigned vcpu_count;            /* 1..BOARD_VCPU_MAX */
 	unsigned ipa_bits;              /* 32..48 */
+	unsigned gic_version;           /* 2 (at most 8 vCPUs); otherwise 3 */
 	bool pauth;                     /* implementation-defined algorithm */
 	bool pmu;
 	uint64_t sve_vls[HV_SVE_VLS_WORDS];     /* all zero: no SVE */
@@ -28,7 +29,7 @@ struct soc_config {
 };
 
 /*
- * Puts GICD and GICR ranges on the bus and creates all vCPUs, powered off but the
+ * Puts the GIC's ranges on the bus and creates all vCPUs, powered off but the
  * first. 0 or -errno with a message; *soc is NULL after failure.
  */
 int soc_create(const struct soc_config *cfg, const struct hv_env *env, struct soc **soc);

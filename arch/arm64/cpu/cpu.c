@@ -38,7 +38,7 @@ static const struct feature {
 	[FEAT_DPB] = { SYS_ID_AA64ISAR1_EL1, 0, 1 },        [FEAT_DPB2] = { SYS_ID_AA64ISAR1_EL1, 0, 2 },
 	[FEAT_TLBIRANGE] = { SYS_ID_AA64ISAR0_EL1, 56, 2 }, [FEAT_SVE] = { SYS_ID_AA64PFR0_EL1, 32, 1 },
 	[FEAT_TLBIOS] = { SYS_ID_AA64ISAR0_EL1, 56, 1 },    [FEAT_LOR] = { SYS_ID_AA64MMFR1_EL1, 16, 1 },
-	[FEAT_CSV2_2] = { SYS_ID_AA64PFR0_EL1, 56, 2 },
+	[FEAT_CSV2_2] = { SYS_ID_AA64PFR0_EL1, 56, 2 },     [FEAT_GICV3] = { SYS_ID_AA64PFR0_EL1, 24, 1 },
 };
 
 static uint64_t features_of(const struct soc *s)
@@ -68,6 +68,8 @@ static uint64_t feature_limit(const struct soc *s, unsigned reg)
 
 	if (reg == SYS_ID_AA64MMFR0_EL1)
 		v = (v & ~UINT64_C(0xf)) | pa_range(s->cfg.ipa_bits);
+	if (reg == SYS_ID_AA64PFR0_EL1 && s->cfg.gic_version == 2)
+		v &= ~UINT64_C(0x0f000000); /* GIC: no CPU interface by system registers */
 	if (reg == SYS_ID_AA64ISAR1_EL1 && !s->cfg.pauth)
 		v &= ~UINT64_C(0xf0000f00); /* GPI, API */
 	if (reg == SYS_SMCCC_STD_HYP_BMAP && !pvtime_supported())

@@ -483,7 +483,13 @@ void timer_reset(struct soc *s);
 void timer_cpu_reset(struct cpu *c);    /* warm reset: both timers off */
 #define TIMER_FREQUENCY_HZ 62500000             /* CNTFRQ_EL0; as QEMU's, for software that assumes it */
 
-/* ---- Waiting and waking (run.c) ---- */
+/* ---- Running, waiting and waking (run.c) ---- */
+
+/*
+ * Whom this thread runs; NULL: nobody. A device access says by it where it comes from, for
+ * what the bus shows each cpu differently at one address (a GICv2).
+ */
+extern _Thread_local struct cpu *cpu_running;
 
 void cpu_request(struct cpu *c, uint32_t req);  /* any thread: set bits of exit_req and wake a sleeper */
 void cpu_set_irq_lines(struct cpu *c, uint32_t lines);  /* from the GIC */

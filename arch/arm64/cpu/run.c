@@ -517,15 +517,19 @@ static void loop(struct cpu *c)
 	}
 }
 
+_Thread_local struct cpu *cpu_running;
+
 int cpu_run(struct cpu *c, struct hv_exit *exit)
 {
 	exit->reason = HV_EXIT_COUNT;
 	c->exit = exit;
+	cpu_running = c;
 	atomic_store(&c->soc->ran, true);
 	mmu_enter_guest(c);
 	if (!left(c))
 		loop(c);
 	mmu_leave_guest(c);
+	cpu_running = NULL;
 	return 0;
 }
 

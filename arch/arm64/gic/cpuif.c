@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The CPU interface: ICC_*_EL1. A cpu reads and writes its own only.
+ * The CPU interface: ICC_*_EL1, and what a GICv2's (cpuif2.c) has in common with
+ * it. A cpu reads and writes its own only.
  *
  * Active priorities are kept as the manual does, one bit per group priority in
  * AP0R0 and AP1R0: the running priority is the lowest bit set, a priority drop
@@ -17,7 +18,7 @@
 void gic_cpuif_reset(struct gic_cpu *gc)
 {
 	atomic_store(&gc->pmr, 0);
-	gc->ctlr = 0;
+	gc->ctlr = gc->gicc_ctlr = 0;
 	for (unsigned group = 0; group < 2; group++) {
 		gc->bpr[group] = BPR_MIN(group);
 		gc->igrpen[group] = 0;
@@ -62,28 +63,29 @@ static void interrupt_changed(struct gic_cpu *gc, unsigned intid)
 
 /* ---- Acknowledge, end, deactivate ---- */
 
-static uint64_t acknowledge(struct cpu *c, unsigned group)
+uint32_t gic_acknowledge(struct gic_cpu *gc, unsigned groups)
 {
-	struct gic_cpu *gc = c->gic;
-	uint64_t intid = GIC_INTID_NONE;
-	uint32_t h;
+	uint32_t h, value = GIC_INTID_NONE;
 
 	pthread_mutex_lock(&gc->gic->lock);
 	h = atomic_load(&gc->hppi);
-	if (gic_can_preempt(gc, h) && HPPI_GROUP(h) == group) {
-		struct gic_bank *b;
-		uint32_t top;
+	if (gic_can_preempt(gc, h) && groups >> HPPI_GROUP(h) & 1) {
+		unsigned intid = HPPI_INTID(h), group = HPPI_GROUP(h);
+		struct gic_bank *b = gic_bank_of(gc, intid);
+		uint32_t top = HPPI_PRIORITY(h) & group_mask(gc, group);
 
-		intid = HPPI_INTID(h);
-		b = gic_bank_of(gc, (unsigned)intid);
-		b->active |= intid_bit((unsigned)intid);
-		b->latch &= ~intid_bit((unsigned)intid); /* a high level-sensitive wire pends by itself */
-		top = HPPI_PRIORITY(h) & group_mask(gc, group);
+		b->active |= intid_bit(intid);
+		b->latch &= ~intid_bit(intid); /* a high level-sensitive wire pends by itself */
 		gc->apr[group] |= UINT32_C(1) << (top >> (8 - GIC_PRIORITY_BITS));
-		interrupt_changed(gc, (unsigned)intid);
+		value = intid;
+		if (gc->gic->v2 && intid < GIC_SGI_COUNT)
+			value |= gic_take_sgi_source(gc, intid) << GICC_IAR_SOURCE_SHIFT;
+		interrupt_changed(gc, intid);
+	} else if (gc->gic->v2 && gic_can_preempt(gc, h) && HPPI_GROUP(h)) {
+		value = GIC_INTID_GROUP1;
 	}
 	pthread_mutex_unlock(&gc->gic->lock);
-	return intid;
+	return value;
 }
 
 static void deactivate(struct gic_cpu *gc, unsigned intid)
@@ -96,21 +98,22 @@ static void deactivate(struct gic_cpu *gc, unsigned intid)
 	interrupt_changed(gc, intid);
 }
 
-static void end_of_interrupt(struct cpu *c, unsigned group, uint64_t value)
+void gic_end_of_interrupt(struct gic_cpu *gc, unsigned groups, uint64_t intid)
 {
-	struct gic_cpu *gc = c->gic;
-	uint32_t mine, other;
+	uint32_t top[2];
+	unsigned running;
 
-	if (value >= GIC_INTID_SPECIAL)
+	if (intid >= GIC_INTID_SPECIAL)
 		return;
 	pthread_mutex_lock(&gc->gic->lock);
-	mine = gc->apr[group] & -gc->apr[group];
-	other = gc->apr[!group] & -gc->apr[!group];
+	for (unsigned k = 0; k < 2; k++)
+		top[k] = gc->apr[k] & -gc->apr[k];
+	running = top[0] && (!top[1] || top[0] <= top[1]) ? 0 : 1;
 	/* Only the group whose interrupt is running may end it. */
-	if (mine && (!other || mine < other || (mine == other && group == 0))) {
-		gc->apr[group] &= ~mine;
+	if (top[running] && groups >> running & 1) {
+		gc->apr[running] &= ~top[running];
 		if (!(gc->ctlr & ICC_CTLR_EOIMODE))
-			deactivate(gc, (unsigned)value);
+			deactivate(gc, (unsigned)intid);
 		gic_update_cpu(gc);
 	}
 	pthread_mutex_unlock(&gc->gic->lock);
@@ -119,23 +122,23 @@ static void end_of_interrupt(struct cpu *c, unsigned group, uint64_t value)
 uint64_t gic_read_icc_iar0(struct cpu *c, unsigned reg)
 {
 	(void)reg;
-	return acknowledge(c, 0);
+	return gic_acknowledge(c->gic, 1 << 0);
 }
 uint64_t gic_read_icc_iar1(struct cpu *c, unsigned reg)
 {
 	(void)reg;
-	return acknowledge(c, 1);
+	return gic_acknowledge(c->gic, 1 << 1);
 }
 
 void gic_write_icc_eoir0(struct cpu *c, unsigned reg, uint64_t v)
 {
 	(void)reg;
-	end_of_interrupt(c, 0, v);
+	gic_end_of_interrupt(c->gic, 1 << 0, v);
 }
 void gic_write_icc_eoir1(struct cpu *c, unsigned reg, uint64_t v)
 {
 	(void)reg;
-	end_of_interrupt(c, 1, v);
+	gic_end_of_interrupt(c->gic, 1 << 1, v);
 }
 
 void gic_write_icc_dir(struct cpu *c, unsigned reg, uint64_t value)
@@ -210,7 +213,7 @@ static void set_and_update(struct gic_cpu *gc, uint32_t *field, uint32_t value)
 	pthread_mutex_unlock(&gc->gic->lock);
 }
 
-static void write_bpr(struct gic_cpu *gc, unsigned group, uint64_t value)
+void gic_write_bpr(struct gic_cpu *gc, unsigned group, uint64_t value)
 {
 	uint32_t bpr = value & 7, min = BPR_MIN(group);
 
@@ -225,7 +228,7 @@ uint64_t gic_read_icc_bpr0(struct cpu *c, unsigned reg)
 void gic_write_icc_bpr0(struct cpu *c, unsigned reg, uint64_t v)
 {
 	(void)reg;
-	write_bpr(c->gic, 0, v);
+	gic_write_bpr(c->gic, 0, v);
 }
 
 /* With CBPR both groups use BPR0, and BPR1 reads as the value that would mean the same. */
@@ -243,7 +246,7 @@ void gic_write_icc_bpr1(struct cpu *c, unsigned reg, uint64_t value)
 {
 	(void)reg;
 	if (!(c->gic->ctlr & ICC_CTLR_CBPR))
-		write_bpr(c->gic, 1, value);
+		gic_write_bpr(c->gic, 1, value);
 }
 
 uint64_t gic_read_icc_ap0r0(struct cpu *c, unsigned reg)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * GICD: what all cpus share. One Security state and affinity routing always on,
+ * GICD of a GICv3: what all cpus share. One Security state and affinity routing always on,
  * so the registers of INTIDs 0..31, ITARGETSR, SGIR and NSACR are RAZ/WI.
  */
 #include <string.h>
@@ -14,6 +14,7 @@ void gic_dist_reset(struct gic *g)
 	g->ctlr = 0;
 	g->next_1ofn = 0;
 	memset(g->irouter, 0, sizeof(g->irouter));
+	memset(g->targets, 0, sizeof(g->targets));
 	memset(g->route, 0, sizeof(g->route)); /* IROUTER 0 is affinity 0.0.0.0: cpu 0 */
 	for (unsigned k = 1; k < g->bank_count; k++) {
 		uint32_t line = g->spis[k].line; /* wires belong to the devices */
@@ -100,7 +101,8 @@ enum bus_result gic_dist_access(void *opaque, uint64_t offset, unsigned size, ui
 	if (size == 8 && write && !(offset & 7) && irouter_intid(g, (uint32_t)offset))
 		gic_write_irouter(g, irouter_intid(g, (uint32_t)offset), *value);
 	else
-		gic_mmio(&f, (uint32_t)offset, size, value, write, priority);
+		gic_mmio(&f, (uint32_t)offset, GIC_WORDS | GIC_DWORDS | (priority ? GIC_BYTES : 0), size, value,
+			 write);
 	pthread_mutex_unlock(&g->lock);
 	return BUS_OK;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The GIC's heart: which interrupt is the most urgent for which cpu, and the
- * wires that come in. dist.c, redist.c and cpuif.c are its register files.
+ * wires that come in. The other files are its registers.
  *
  *   gic_set_spi, gic_set_ppi, SGIs, register writes
  *        -> struct gic_bank -> gic_update_*() -> hppi, lines -> cpu_set_irq_lines()
@@ -39,6 +39,13 @@ struct gic_cpu *gic_cpu_at(struct gic *g, uint32_t affinity)
 	uint64_t id = (affinity & 0xf) | (affinity >> 8 & 0xff) << 4 | (affinity >> 16 & 0xff) << 12;
 
 	return id < g->cpu_count && arch_affinity((unsigned)id) == affinity ? &g->cpus[id] : NULL;
+}
+
+struct gic_cpu *gic_accessor(struct gic *g)
+{
+	const struct cpu *c = cpu_running;
+
+	return c && c->soc == g->soc ? c->gic : &g->cpus[0];
 }
 
 /* ---- Most urgent pending interrupt ---- */
@@ -95,6 +102,11 @@ static uint32_t find_hppi(const struct gic_cpu *gc)
 	return best;
 }
 
+static uint32_t line_of_group(const struct gic_cpu *gc, unsigned group)
+{
+	return group || (gc->gic->v2 && !(gc->gicc_ctlr & GICC_CTLR_FIQEN)) ? LINE_IRQ : LINE_FIQ;
+}
+
 void gic_update_cpu(struct gic_cpu *gc)
 {
 	uint32_t h = find_hppi(gc), lines = 0;
@@ -102,7 +114,7 @@ void gic_update_cpu(struct gic_cpu *gc)
 	/* Before PMR is looked at: pairs with gic_write_icc_pmr(), which stores PMR, then looks here. */
 	atomic_store(&gc->hppi, h);
 	if (gic_can_preempt(gc, h))
-		lines = HPPI_GROUP(h) ? LINE_IRQ : LINE_FIQ;
+		lines = line_of_group(gc, HPPI_GROUP(h));
 	if (lines == gc->lines)
 		return;
 	gc->lines = lines;
@@ -177,17 +189,22 @@ void gic_participation_changed(struct gic *g)
 			gic_update_spis(g, intid / 32, intid_bit(intid));
 }
 
-void gic_write_irouter(struct gic *g, unsigned intid, uint64_t value)
+void gic_route_spi(struct gic *g, unsigned intid, int cpu)
 {
-	const struct gic_cpu *gc;
 	int before = g->route[intid];
 
-	g->irouter[intid] = value & GICD_IROUTER_MASK;
-	gc = gic_cpu_at(g, (uint32_t)((value >> 32 & 0xff) << 24 | (value & 0xffffff)));
-	g->route[intid] = is_1ofn(g, intid) || !gc ? GIC_ROUTE_NONE : (int16_t)(gc - g->cpus);
+	g->route[intid] = (int16_t)cpu;
 	if (before != GIC_ROUTE_NONE)
 		gic_update_cpu(&g->cpus[before]);
 	gic_update_spis(g, intid / 32, intid_bit(intid));
+}
+
+void gic_write_irouter(struct gic *g, unsigned intid, uint64_t value)
+{
+	const struct gic_cpu *gc = gic_cpu_at(g, (uint32_t)((value >> 32 & 0xff) << 24 | (value & 0xffffff)));
+
+	g->irouter[intid] = value & GICD_IROUTER_MASK;
+	gic_route_spi(g, intid, is_1ofn(g, intid) || !gc ? GIC_ROUTE_NONE : (int)gic_cpu_index(gc));
 }
 
 /* ---- Wires ---- */
@@ -322,22 +339,22 @@ uint32_t gic_bank_write(struct gic_bank *b, const struct gic_place *p, uint32_t 
 	return value & exists;
 }
 
-void gic_mmio(const struct gic_frame *f, uint32_t offset, unsigned size, uint64_t *value, bool write, bool bytes_ok)
+void gic_mmio(const struct gic_frame *f, uint32_t offset, unsigned sizes, unsigned size, uint64_t *value, bool write)
 {
 	uint32_t word = offset & ~3u, shift = (offset & 3) * 8;
 
 	if (!write)
 		*value = 0;
-	if (offset & (size - 1))
+	if (!(sizes & size) || offset & (size - 1))
 		return;
-	if (size == 4 || size == 8) {
+	if (size >= 4) {
 		for (unsigned i = 0; i < size / 4; i++) {
 			if (write)
 				f->write(f->opaque, offset + 4 * i, (uint32_t)(*value >> (32 * i)));
 			else
 				*value |= (uint64_t)f->read(f->opaque, offset + 4 * i) << (32 * i);
 		}
-	} else if (size == 1 && bytes_ok) {
+	} else {
 		uint32_t old = f->read(f->opaque, word);
 
 		if (write)
@@ -385,7 +402,36 @@ void gic_cpu_reset(struct cpu *c)
 	pthread_mutex_unlock(&g->lock);
 }
 
-static int add_ranges(struct gic *g, struct bus *bus)
+static int add_ranges(struct bus *bus, const struct bus_range *ranges, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		int err = ranges[i].bytes ? bus_add(bus, &ranges[i]) : 0;
+
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int add_v2(struct gic *g, struct bus *bus)
+{
+	const struct bus_range ranges[] = {
+		{ .name = "gicd",
+		  .base = gpa(BOARD_GICD_BASE),
+		  .bytes = BOARD_GICD_SIZE,
+		  .access = gic_dist2_access,
+		  .opaque = g },
+		{ .name = "gicc",
+		  .base = gpa(BOARD_GICC_BASE),
+		  .bytes = BOARD_GICC_SIZE,
+		  .access = gic_cpuif2_access,
+		  .opaque = g },
+	};
+
+	return add_ranges(bus, ranges, ARRAY_SIZE(ranges));
+}
+
+static int add_v3(struct gic *g, struct bus *bus)
 {
 	unsigned first = g->cpu_count < BOARD_GICR_COUNT ? g->cpu_count : BOARD_GICR_COUNT;
 	const struct bus_range ranges[] = {
@@ -406,13 +452,7 @@ static int add_ranges(struct gic *g, struct bus *bus)
 		  .opaque = g },
 	};
 
-	for (unsigned i = 0; i < ARRAY_SIZE(ranges); i++) {
-		int err = ranges[i].bytes ? bus_add(bus, &ranges[i]) : 0;
-
-		if (err)
-			return err;
-	}
-	return 0;
+	return add_ranges(bus, ranges, ARRAY_SIZE(ranges));
 }
 
 int gic_init(struct soc *s)
@@ -421,6 +461,7 @@ int gic_init(struct soc *s)
 	struct gic *g = calloc(1, sizeof(*g));
 	int err;
 
+	CHECK(s->cfg.gic_version != 2 || n <= GIC_V2_CPU_MAX);
 	if (!g)
 		return log_err(-ENOMEM, "gic: no memory");
 	g->cpus = calloc(n, sizeof(*g->cpus));
@@ -430,6 +471,7 @@ int gic_init(struct soc *s)
 	}
 	pthread_mutex_init(&g->lock, NULL);
 	g->soc = s;
+	g->v2 = s->cfg.gic_version == 2;
 	g->cpu_count = n;
 	g->spi_count = s->cfg.spi_count < GIC_SPI_MAX ? s->cfg.spi_count : GIC_SPI_MAX;
 	g->bank_count = 1 + (g->spi_count + 31) / 32;
@@ -440,7 +482,7 @@ int gic_init(struct soc *s)
 	}
 	s->gic = g;
 	gic_reset(s);
-	err = add_ranges(g, s->env.bus);
+	err = g->v2 ? add_v2(g, s->env.bus) : add_v3(g, s->env.bus);
 	if (err)
 		gic_destroy(s);
 	return err;

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The GIC from inside. GICv3, one Security state (GICD_CTLR.DS = 1), affinity
- * routing always on, CPU interface by system registers, no LPIs.
+ * The GIC from inside. A GICv3 has one Security state (GICD_CTLR.DS = 1), affinity
+ * routing always on, its CPU interface by system registers, no LPIs: dist.c,
+ * redist.c, cpuif.c. A GICv2 is what KVM makes of one for its guests, without
+ * Security Extensions: dist2.c, cpuif2.c. What is behind the registers is the same.
  *
  * Interrupts come in banks of 32: bank 0 is private to each cpu (SGIs, PPIs),
  * banks 1 up are the SPIs. All state is under gic->lock, with one exception
@@ -53,6 +55,10 @@ struct gic_cpu {
 	uint32_t bpr[2], igrpen[2];
 	uint32_t apr[2];        /* bit n: group priority n << 3 is active */
 
+	/* GICv2. */
+	uint32_t gicc_ctlr;     /* as the guest sees it; ctlr and igrpen follow */
+	uint8_t sgi_sources[GIC_SGI_COUNT];     /* cpus whose SGI is pending; the latch is set while there are any */
+
 	_Atomic uint32_t hppi;  /* HPPI_*; written under the lock */
 	uint32_t lines;         /* as last told to the cpu */
 };
@@ -67,14 +73,16 @@ struct gic_cpu {
 struct gic {
 	pthread_mutex_t lock;
 	struct soc *soc;
+	bool v2;
 	struct gic_cpu *cpus;
 	unsigned cpu_count;
 	unsigned spi_count;
 	unsigned bank_count;    /* private included */
 	unsigned next_1ofn;     /* where the search for a 1-of-N target begins */
-	uint32_t ctlr;          /* the two group enables */
+	uint32_t ctlr;          /* the two group enables; a GICv2 has one for both */
 	struct gic_bank spis[GIC_BANK_MAX];             /* [0] unused, so that index is INTID / 32 */
 	uint64_t irouter[GIC_BANK_MAX * 32];            /* by INTID */
+	uint8_t targets[GIC_BANK_MAX * 32];             /* GICv2: ITARGETSR of SPIs, by INTID */
 	int16_t route[GIC_BANK_MAX * 32];               /* index of the cpu an SPI goes to, or GIC_ROUTE_NONE */
 };
 
@@ -88,6 +96,9 @@ static inline uint32_t bank_deliverable(const struct gic_bank *b)
 
 /* Bit of @intid within its bank. */
 static inline uint32_t intid_bit(unsigned intid) { return UINT32_C(1) << (intid & 31); }
+
+/* Number of a cpu: its bit in the registers of a GICv2. */
+static inline unsigned gic_cpu_index(const struct gic_cpu *gc) { return (unsigned)(gc - gc->gic->cpus); }
 
 /* Interrupts of @bank that exist; bits beyond the last SPI are RES0. */
 uint32_t gic_bank_mask(const struct gic *g, unsigned bank);
@@ -107,6 +118,17 @@ void gic_update_all(struct gic *g);
 void gic_update_spis(struct gic *g, unsigned bank, uint32_t mask);      /* state of these SPIs changed */
 void gic_participation_changed(struct gic *g);  /* group enables: 1-of-N SPIs look for a target again */
 void gic_write_irouter(struct gic *g, unsigned intid, uint64_t value);
+void gic_route_spi(struct gic *g, unsigned intid, int cpu);     /* or GIC_ROUTE_NONE */
+/* GICv2: a pending SGI is being acknowledged; the cpu it came from. It stays pending if it came from others too. */
+unsigned gic_take_sgi_source(struct gic_cpu *gc, unsigned intid);
+
+/*
+ * Of the CPU interface; without the lock. @groups: bit n if group n may be taken or
+ * ended. INTID (with the source of an SGI on a GICv2) or one that names no interrupt.
+ */
+uint32_t gic_acknowledge(struct gic_cpu *gc, unsigned groups);
+void gic_end_of_interrupt(struct gic_cpu *gc, unsigned groups, uint64_t intid);
+void gic_write_bpr(struct gic_cpu *gc, unsigned group, uint64_t value);
 
 /*
  * The per-interrupt registers dist and redist share. gic_place() finds which array
@@ -121,16 +143,17 @@ uint32_t gic_bank_write(struct gic_bank *b, const struct gic_place *p, uint32_t 
 
 /*
  * Accesses of any size and alignment become 32-bit ones here, or are RAZ/WI:
- * 64-bit aligned is two words, low first; a byte is let through only where
- * @bytes_ok (priorities); everything else reads 0 and is ignored, as on KVM.
+ * 64 bits are two words, low first, a byte changes its part of a word. @sizes are
+ * those let through; others, and what is not aligned, read 0 and are ignored, as on KVM.
  */
+enum { GIC_BYTES = 1, GIC_WORDS = 4, GIC_DWORDS = 8 };
 struct gic_frame {
 	uint32_t (*read)(void *opaque, uint32_t offset);
 	void (*write)(void *opaque, uint32_t offset, uint32_t value);
 	void *opaque;
 };
-void gic_mmio(const struct gic_frame *f, uint32_t offset, unsigned size, uint64_t *value, bool write,
-	      bool bytes_ok);
+void gic_mmio(const struct gic_frame *f, uint32_t offset, unsigned sizes, unsigned size, uint64_t *value,
+	      bool write);
 
 /* Identification registers at 0xffd0..0xffff of a frame; @part is the low byte of the part number. */
 uint32_t gic_idreg(uint32_t offset, uint8_t part);
@@ -139,6 +162,10 @@ uint32_t gic_idreg(uint32_t offset, uint8_t part);
 enum bus_result gic_dist_access(void *opaque, uint64_t offset, unsigned size, uint64_t *value, bool write);
 enum bus_result gic_redist_access(void *opaque, uint64_t offset, unsigned size, uint64_t *value, bool write);
 enum bus_result gic_redist2_access(void *opaque, uint64_t offset, unsigned size, uint64_t *value, bool write);
+/* Of a GICv2: what they show depends on who asks, cpu 0 where that is no cpu. */
+enum bus_result gic_dist2_access(void *opaque, uint64_t offset, unsigned size, uint64_t *value, bool write);
+enum bus_result gic_cpuif2_access(void *opaque, uint64_t offset, unsigned size, uint64_t *value, bool write);
+struct gic_cpu *gic_accessor(struct gic *g);
 
 void gic_dist_reset(struct gic *g);
 void gic_redist_reset(struct gic_cpu *gc);

@@ -15,7 +15,9 @@ void gic_redist_reset(struct gic_cpu *gc)
 {
 	uint32_t line = gc->private.line;
 
-	gc->private = (struct gic_bank){ .edge = 0xffff, .line = line };
+	/* A GICv2 may have its SGIs enabled from the start, and that of KVM has. */
+	gc->private = (struct gic_bank){ .edge = 0xffff, .line = line, .enabled = gc->gic->v2 ? 0xffff : 0 };
+	memset(gc->sgi_sources, 0, sizeof(gc->sgi_sources));
 	gc->waker = GICR_WAKER_SLEEP | GICR_WAKER_ASLEEP;
 }
 
@@ -77,7 +79,7 @@ static enum bus_result redist_access(struct gic *g, unsigned first, uint64_t off
 	const struct gic_frame f = { redist_read, redist_write, &g->cpus[index] };
 
 	pthread_mutex_lock(&g->lock);
-	gic_mmio(&f, at, size, value, write, priority);
+	gic_mmio(&f, at, GIC_WORDS | GIC_DWORDS | (priority ? GIC_BYTES : 0), size, value, write);
 	pthread_mutex_unlock(&g->lock);
 	return BUS_OK;
 }

@@ -40,7 +40,7 @@ static const struct {
 	{ HV_ATTR_VCPU_COUNT, { .min = 1, .max = BOARD_VCPU_MAX } },
 	{ HV_ATTR_IPA_BITS, { .min = 32, .max = 48 } },
 	{ HV_ATTR_SVE_VLS, { .bits = { 0 } } },
-	{ HV_ATTR_GIC, { .bits = { 1 << 3 } } },
+	{ HV_ATTR_GIC, { .bits = { 1 << 2 | 1 << 3 } } },
 	{ HV_ATTR_PAUTH, { .max = 1 } },
 	{ HV_ATTR_PMU, { .max = 0 } },
 };
@@ -90,6 +90,7 @@ static int soft_finish(struct hv_vm *vm)
 	struct soc_config cfg = {
 		.vcpu_count = (unsigned)a->VCPU_COUNT[0],
 		.ipa_bits = (unsigned)a->IPA_BITS[0],
+		.gic_version = (unsigned)a->GIC[0],
 		.pauth = a->PAUTH[0],
 		.pmu = a->PMU[0],
 		.spi_count = BOARD_SPI_COUNT,

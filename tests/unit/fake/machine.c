@@ -10,9 +10,11 @@
 /* cpu_run() would lend one; nobody looks into those of cpus that are not run. */
 static struct hv_exit lent[BOARD_VCPU_MAX];
 
-struct soc *fake_soc(unsigned cpus)
+static struct soc *new_soc(unsigned cpus, unsigned gic_version)
 {
-	const struct soc_config cfg = { .vcpu_count = cpus, .ipa_bits = 40, .spi_count = 64 };
+	const struct soc_config cfg = {
+		.vcpu_count = cpus, .ipa_bits = 40, .gic_version = gic_version, .spi_count = 64
+	};
 	const struct hv_env env = { .mem = mem_new(), .bus = bus_new(), .loop = loop_new() };
 	struct soc *s;
 
@@ -22,6 +24,9 @@ struct soc *fake_soc(unsigned cpus)
 		s->cpus[id]->exit = &lent[id];
 	return s;
 }
+
+struct soc *fake_soc(unsigned cpus) { return new_soc(cpus, 3); }
+struct soc *fake_soc_gicv2(unsigned cpus) { return new_soc(cpus, 2); }
 
 void fake_soc_free(struct soc *s)
 {
@@ -44,6 +49,23 @@ uint64_t soc_mmio_read(struct soc *s, uint64_t addr, unsigned size)
 void soc_mmio_write(struct soc *s, uint64_t addr, unsigned size, uint64_t value)
 {
 	assert_int_equal(bus_access(s->env.bus, gpa(addr), size, &value, true), BUS_OK);
+}
+
+uint64_t cpu_mmio_read(struct cpu *c, uint64_t addr, unsigned size)
+{
+	uint64_t v;
+
+	cpu_running = c;
+	v = soc_mmio_read(c->soc, addr, size);
+	cpu_running = NULL;
+	return v;
+}
+
+void cpu_mmio_write(struct cpu *c, uint64_t addr, unsigned size, uint64_t value)
+{
+	cpu_running = c;
+	soc_mmio_write(c->soc, addr, size, value);
+	cpu_running = NULL;
 }
 
 struct machine machine_new(unsigned vcpu_count)

@@ -20,12 +20,18 @@
 
 /* @cpus vCPUs, the first one powered on; 64 SPIs. Each has a struct hv_exit as if it were being run. */
 struct soc *fake_soc(unsigned cpus);
+struct soc *fake_soc_gicv2(unsigned cpus);
 void fake_soc_free(struct soc *s);
 
 /* Accesses over the bus, which must be accepted. */
 uint64_t soc_mmio_read(struct soc *s, uint64_t addr, unsigned size);
 void soc_mmio_write(struct soc *s, uint64_t addr, unsigned size, uint64_t value);
 
+/* The same by a cpu, as if the calling thread ran it. */
+uint64_t cpu_mmio_read(struct cpu *c, uint64_t addr, unsigned size);
+void cpu_mmio_write(struct cpu *c, uint64_t addr, unsigned size, uint64_t value);
+
+#define GICC(offset)            (BOARD_GICC_BASE + (offset))
 #define GICD(offset)            (BOARD_GICD_BASE + (offset))
 #define GICR(cpu, offset)       (BOARD_GICR_BASE + (uint64_t)(cpu) * BOARD_GICR_STRIDE + (offset))
 

@@ -224,6 +224,30 @@ static void what_the_id_registers_deny_does_not_act(void **state)
 	machine_free(&m);
 }
 
+static void a_gicv2_has_no_system_registers(void **state)
+{
+	struct soc *s = fake_soc_gicv2(1);
+	struct hv_reg regs[SYS_COUNT];
+	unsigned count = SYS_COUNT;
+	uint64_t pfr0, with;
+
+	(void)state;
+	assert_int_equal(cpu_reg_get(s, NULL, reg_rows[SYS_ID_AA64PFR0_EL1].id, &pfr0), 0);
+	assert_int_equal(pfr0 >> 24 & 0xf, 0);
+	with = pfr0 | 1 << 24;
+	assert_int_equal(cpu_reg_set(s, NULL, reg_rows[SYS_ID_AA64PFR0_EL1].id, &with), -EINVAL);
+	for (unsigned k = SYS_ICC_PMR_EL1; k <= SYS_ICC_IGRPEN1_EL1; k++) {
+		assert_int_equal(step_el1(s->cpus[0], MRS(reg_rows[k].enc)), 0);
+		assert_int_equal(step_el1(s->cpus[0], MSR(reg_rows[k].enc)), 0);
+	}
+	/* Nor has a saved state. */
+	assert_int_equal(cpu_reg_list(s, regs, &count), 0);
+	for (unsigned i = 0; i < count; i++)
+		for (unsigned k = SYS_ICC_PMR_EL1; k <= SYS_ICC_IGRPEN1_EL1; k++)
+			assert_true(regs[i].id != reg_rows[k].id || regs[i].id == REG_NO_ID);
+	fake_soc_free(s);
+}
+
 /* Arm ARM field by field: what is promised, and that nothing else is. */
 static void id_registers_promise_what_is_there(void **state)
 {
@@ -314,6 +338,7 @@ int main(void)
 		cmocka_unit_test(sp_el0_is_undefined_while_it_is_sp),
 		cmocka_unit_test(the_register_list_round_trips),
 		cmocka_unit_test(features_may_be_taken_away_before_the_first_run),
+		cmocka_unit_test(a_gicv2_has_no_system_registers),
 		cmocka_unit_test(id_registers_promise_what_is_there),
 		cmocka_unit_test(what_the_id_registers_deny_does_not_act),
 		cmocka_unit_test(encodings_of_absent_features_are_undefined),
