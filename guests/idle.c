@@ -5,19 +5,12 @@
 static volatile u64 state, woken, rounds;
 static volatile bool stop;
 
-static void sgi(unsigned id, u64 mpidr)
-{
-	write_icc(ICC_SGI1R_EL1, (u64)id << 24 | (mpidr >> 8 & 0xff) << 16 | 1ul << (mpidr & 0xf));
-	isb();
-}
-
 static unsigned take(void)
 {
-	unsigned i = (unsigned)read_icc(ICC_IAR1_EL1);
+	unsigned i = gic_ack();
 
 	if (i < 1020)
-		write_icc(ICC_EOIR1_EL1, i);
-	isb();
+		gic_eoi(i);
 	return i;
 }
 
@@ -106,13 +99,13 @@ void test(void)
 	for (n = 0; n < 2000 && now() - start < 20 * freq; n++) {
 		u64 was = woken;
 
-		sgi(1, cpu_mpidr(1));
+		gic_sgi(1, 1);
 		while (woken == was && now() - start < 20 * freq)
 			asm volatile("yield");
 	}
 	report(n == 2000, "2000 SGIs wake a CPU in WFI 2000 times (%u)", n);
 	stop = true;
-	sgi(1, cpu_mpidr(1));
+	gic_sgi(1, 1);
 	cpu_wait_off(1);
 
 	stop = false;

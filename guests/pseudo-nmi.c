@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Interrupts that cannot be masked, as Linux plays them: PSTATE.I stays clear and ICC_PMR_EL1 masks
- * ordinary priorities, so that a more urgent SGI still gets in; also while another one is handled.
+ * Interrupts that cannot be masked, as Linux plays them: PSTATE.I stays clear and the priority mask holds
+ * back ordinary priorities, so that a more urgent SGI still gets in; also while another one is handled.
  */
 #include "lib/lib.h"
 
@@ -9,22 +9,11 @@ enum { NORMAL = 3, URGENT = 4, PMR_ON = 0xe0, PMR_OFF = 0x60, PRIO_NORMAL = 0xa0
 
 static volatile unsigned normal, urgent, nested, depth, order[16], n;
 
-static void raise(unsigned id)
-{
-	write_icc(ICC_SGI1R_EL1, (u64)id << 24 | 1);
-	isb();
-}
-
-static void pmr(u64 v)
-{
-	write_icc(ICC_PMR_EL1, v);
-	dsb(sy); /* as Linux does when it unmasks */
-	isb();
-}
+static void raise(unsigned id) { gic_sgi(id, 0); }
 
 static void handler(struct regs *r)
 {
-	unsigned id = (unsigned)read_icc(ICC_IAR1_EL1);
+	unsigned id = gic_ack();
 	u64 elr = r->elr, spsr = r->spsr;
 
 	if (id == 1023)
@@ -38,7 +27,7 @@ static void handler(struct regs *r)
 		normal++;
 		depth++;
 		/* Ordinary handlers run with ordinary priorities masked and PSTATE.I clear. */
-		write_icc(ICC_PMR_EL1, PMR_OFF);
+		gic_set_pmr(PMR_OFF);
 		irq_enable();
 		if (normal == 1)
 			raise(NORMAL);
@@ -47,10 +36,9 @@ static void handler(struct regs *r)
 			;
 		irq_disable();
 		depth--;
-		write_icc(ICC_PMR_EL1, PMR_ON);
+		gic_set_pmr(PMR_ON);
 	}
-	write_icc(ICC_EOIR1_EL1, id);
-	isb();
+	gic_eoi(id);
 	r->elr = elr;
 	r->spsr = spsr;
 }
@@ -71,8 +59,8 @@ void test(void)
 	gic_set_priority(URGENT, PRIO_URGENT);
 	irq_handler = handler;
 
-	pmr(PMR_OFF);
-	report(read_icc(ICC_PMR_EL1) == PMR_OFF, "ICC_PMR_EL1 keeps the priority");
+	gic_set_pmr(PMR_OFF);
+	report(gic_pmr() == PMR_OFF, "the mask keeps the priority");
 	irq_enable();
 	raise(URGENT);
 	settle();
@@ -85,20 +73,20 @@ void test(void)
 	settle();
 	report(urgent == 2, "until it is clear");
 
-	write_icc(ICC_PMR_EL1, PMR_OFF);
+	gic_set_pmr(PMR_OFF);
 	raise(NORMAL);
 	settle();
 	report(normal == 0, "the ordinary one waits");
-	report(read_icc(ICC_HPPIR1_EL1) == 1023 || read_icc(ICC_HPPIR1_EL1) == NORMAL, "and is not lost");
+	report(gic_highest_pending() == 1023 || gic_highest_pending() == NORMAL, "and is not lost");
 	n = 0;
-	pmr(PMR_ON);
+	gic_set_pmr(PMR_ON);
 	settle();
 	report(normal >= 1, "unmasking lets it in at once");
 	report(nested >= 1 && order[0] == NORMAL && order[1] == URGENT, "the urgent one interrupts its handler");
 	settle();
-	pmr(PMR_ON);
+	gic_set_pmr(PMR_ON);
 	settle();
 	report(normal == 2, "one that came again while handled comes once more, after it (%u)", normal);
-	report(read_icc(ICC_RPR_EL1) == 0xff, "nothing is active at the end (%lx)", read_icc(ICC_RPR_EL1));
+	report(gic_running() == 0xff, "nothing is active at the end (%x)", gic_running());
 	irq_disable();
 }

@@ -57,12 +57,11 @@ static const struct timer *now;
 static void handler(struct regs *r)
 {
 	(void)r;
-	intid = (unsigned)read_icc(ICC_IAR1_EL1);
+	intid = gic_ack();
 	fired++;
 	if (quiet || fired == 5) /* nothing else runs while the level stays */
 		now->ctl(0);
-	write_icc(ICC_EOIR1_EL1, intid);
-	isb();
+	gic_eoi(intid);
 }
 
 static void wait_ns(u64 ns)
@@ -73,8 +72,6 @@ static void wait_ns(u64 ns)
 		;
 }
 
-static bool pending(unsigned i) { return read32(gic_redist(cpu_id()) + 0x10000 + 0x200) >> i & 1; }
-
 static void one(const struct timer *t)
 {
 	u64 start;
@@ -84,11 +81,12 @@ static void one(const struct timer *t)
 	t->cval(0);
 	report((t->get_ctl() & 5) == 0, "%s: disabled, ISTATUS reads 0 here", t->name);
 	t->ctl(3);
-	report(t->get_ctl() == 7 && !pending(t->ppi), "%s: masked and expired: ISTATUS set, no interrupt", t->name);
+	report(t->get_ctl() == 7 && !gic_pending(t->ppi), "%s: masked and expired: ISTATUS set, no interrupt",
+	       t->name);
 	t->ctl(1);
-	report(t->get_ctl() == 5 && pending(t->ppi), "%s: unmasked: pending in the GIC", t->name);
+	report(t->get_ctl() == 5 && gic_pending(t->ppi), "%s: unmasked: pending in the GIC", t->name);
 	t->cval(~0ul);
-	report(t->get_ctl() == 1 && !pending(t->ppi), "%s: a new CVAL takes the level away again", t->name);
+	report(t->get_ctl() == 1 && !gic_pending(t->ppi), "%s: a new CVAL takes the level away again", t->name);
 	t->tval(0xffffffff);
 	report((t->get_ctl() & 4) && (int32_t)t->get_tval() < 0, "%s: TVAL is signed: -1 has expired", t->name);
 	t->tval(0x7fffffff);
@@ -119,7 +117,7 @@ static void one(const struct timer *t)
 	t->ctl(0);
 	isb();
 	quiet = true;
-	report(fired == 5 && !pending(t->ppi), "%s: the level is signalled again after EOI until it is dropped",
+	report(fired == 5 && !gic_pending(t->ppi), "%s: the level is signalled again after EOI until it is dropped",
 	       t->name);
 	/* Masked at the CPU: WFI still ends. */
 	t->tval(read_sysreg(cntfrq_el0) / 1000);

@@ -125,13 +125,32 @@ u64 el0_code(const u32 *words, unsigned count);
 u64 el0_data(void);
 void icache_sync(void);                         /* what was written as data may be executed */
 
-/* GICv3 (gic.c) */
+/* GICv2 or GICv3, whichever there is (gic.c). SGIs and PPIs: those of this CPU. */
+bool gic_is_v2(void);
 void gic_init(void);                    /* distributor once, and this CPU */
 void gic_init_cpu(void);
 void gic_enable(unsigned intid);
 void gic_disable(unsigned intid);
+bool gic_enabled(unsigned intid);
+void gic_set_pending(unsigned intid);   /* not SGIs on a GICv2 */
+void gic_clear_pending(unsigned intid);
+bool gic_pending(unsigned intid);
+bool gic_active(unsigned intid);
 void gic_set_priority(unsigned intid, u8 prio);
-u64 gic_redist(unsigned cpu);           /* address of RD_base */
+void gic_route(unsigned spi, unsigned cpu);
+void gic_sgi(unsigned intid, unsigned cpu);
+unsigned gic_ack(void);                 /* INTID; 1023: none */
+unsigned gic_sgi_source(unsigned intid);        /* GICv2: the CPU that the SGI acknowledged last came from */
+void gic_eoi(unsigned intid);
+void gic_deactivate(unsigned intid);
+void gic_set_eoi_mode(bool drop_only);  /* EOI leaves the interrupt active for gic_deactivate */
+void gic_set_pmr(u8 prio);
+u8 gic_pmr(void);
+void gic_set_bpr(unsigned bpr);
+unsigned gic_highest_pending(void);
+u8 gic_running(void);                   /* running priority, 0xff: idle */
+u64 gic_regs(unsigned intid);           /* where GICD_ISENABLER and the like of it are */
+u64 gic_redist(unsigned cpu);           /* GICv3: address of RD_base */
 #define ICC_PMR_EL1    S3_0_C4_C6_0
 #define ICC_IAR0_EL1   S3_0_C12_C8_0
 #define ICC_EOIR0_EL1  S3_0_C12_C8_1
