@@ -5,6 +5,7 @@ cpus 2
 mem 1G
 initrd userland.cpio
 options --pauth on
+needs pauth
 refuse Kernel panic
 refuse \bOops\b
 refuse Call trace:

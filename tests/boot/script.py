@@ -13,6 +13,7 @@ A file NAME.boot has settings, a line "---", then steps:
   timeout  SECONDS        for the whole boot (default 180)
   refuse   REGEX          must never appear
   when     long           only with --long
+  backends, needs         as in guests.cfg
   like     NAME           settings and steps of NAME.boot, but for what is said here
 
   expect REGEX            wait for it in what comes after the last match
@@ -20,6 +21,9 @@ A file NAME.boot has settings, a line "---", then steps:
   run    COMMAND          type it, wait until it ends, its status must be 0
   lasts  A B COMMAND      run it; by the clock of this machine it takes A to B seconds
   end                     wait for vmm to end by itself
+
+SLOWER in a step is how many times slower than ours the machine is that vmm runs on; B and the
+timeout are multiplied with it.
 """
 import fnmatch
 import itertools
@@ -32,10 +36,10 @@ import time
 
 
 class Console:
-    def __init__(self, argv, deadline, refuse, Fail):
+    def __init__(self, argv, deadline, slower, refuse, Fail):
         self.p = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self.text, self.at, self.deadline, self.refuse, self.Fail = "", 0, deadline, refuse, Fail
-        self.argv, self.marks = argv, 0
+        self.argv, self.slower, self.marks = argv, slower, 0
 
     def fail(self, why):
         raise self.Fail(f"{why}\n{' '.join(self.argv)}\n" + "\n".join(self.text.splitlines()[-40:]))
@@ -79,7 +83,7 @@ class Console:
         start = time.monotonic()
         self.run(command)
         took = time.monotonic() - start
-        if not float(least) <= took <= float(most):
+        if not float(least) <= took <= float(most) * self.slower:
             self.fail(f"{took:.2f} s, not {least} to {most}: {command}")
 
     def end(self):
@@ -101,20 +105,21 @@ class Boot:
         self.name = f"{file} {kernel} cpus={cpus} mem={mem}"
         self.alone = "alone" in settings
 
-    def run(self, r, Fail, Skip):
+    def run(self, r, Fail, Skip, place):
         s = self.settings
+        place.wants({k: " ".join(v) for k, v in s.items() if k in ("backends", "needs")})
         initrd = os.path.join(os.path.dirname(os.path.dirname(r.kernel(self.kernel))),
                               s.get("initrd", ["initramfs.cpio.gz"])[0].replace("KERNEL", self.kernel))
         if not os.path.exists(initrd):
             raise Skip(f"no {initrd}: tests/setup guest")
-        argv = [r.vmm, "run", "--hv", "soft", "--kernel", r.kernel(self.kernel), "--initrd", initrd, "--cpus", self.cpus,
-                "--mem", self.mem, "--cmdline", " ".join(s.get("cmdline", ["console=ttyAMA0"])),
-                *s.get("options", [])]
-        start = time.monotonic()
-        c = Console(argv, start + float(s.get("timeout", ["180"])[0]) * r.slower, s.get("refuse", []), Fail)
+        argv = place.argv("--kernel", r.kernel(self.kernel), "--initrd", initrd, "--cpus", self.cpus, "--mem", self.mem,
+                          "--cmdline", " ".join(s.get("cmdline", ["console=ttyAMA0"])), *s.get("options", []))
+        slower = r.slower * place.slower
+        c = Console(argv, time.monotonic() + float(s.get("timeout", ["180"])[0]) * slower, slower, s.get("refuse", []), Fail)
         try:
             for verb, text in self.steps:
-                {"expect": c.expect, "send": c.send, "run": c.run, "lasts": c.lasts, "end": lambda _: c.end()}[verb](text)
+                {"expect": c.expect, "send": c.send, "run": c.run, "lasts": c.lasts, "end": lambda _: c.end()}[verb](
+                    text.replace("SLOWER", str(slower)))
             status = c.end()
             if status != int(s.get("status", ["0"])[0]):
                 c.fail(f"exit status {status}")

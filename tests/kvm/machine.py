@@ -174,10 +174,11 @@ class Host:
         kernel = os.path.join(CACHE, "kernels", row["kernel"])
         if not os.path.exists(kernel):
             raise Missing(f"no kernel {row['kernel']}: tests/setup kvm")
-        qemu = shutil.which(row.get("qemu", "qemu-system-aarch64"))
-        if not qemu:
-            raise Missing("no qemu-system-aarch64: tests/setup deps")
-        argv = [qemu, "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
+        qemu = os.path.join(CACHE, "trixie-qemu")
+        if not os.path.exists(qemu):
+            raise Missing(f"no {qemu}: tests/setup kvm")
+        argv = [f"{qemu}/usr/lib64/ld-linux-x86-64.so.2", "--library-path", f"{qemu}/usr/lib/x86_64-linux-gnu",
+                f"{qemu}/usr/bin/qemu-system-aarch64", "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
                 "-M", f"virt,virtualization=on,{row['machine']}", "-cpu", row["cpu"], "-accel", "tcg,thread=multi,tb-size=512",
                 "-smp", row.get("cpus", "2"), "-m", row.get("mem", "3G"), "-serial", f"file:{self.log}",
                 "-global", "virtio-mmio.force-legacy=false", "-kernel", kernel, "-initrd", os.path.join(self.folder, "initramfs"),
