@@ -25,7 +25,7 @@
 struct caps {
 	const char *hv;
 	struct hv_block_buf attr;
-	bool json;
+	bool registers, json;
 };
 
 static const struct opt rows[] = {
@@ -34,8 +34,13 @@ static const struct opt rows[] = {
 	  .help = "only this hypervisor",
 	  .kind = OPT_STRING,
 	  .offset = offsetof(struct caps, hv) },
-	{ .name = "model", .kind = OPT_ATTR, .offset = offsetof(struct caps, attr) },
+	{ .name = "registers",
+	  .help = "also the registers of a VM, in the order in which they are restored",
+	  .kind = OPT_FLAG,
+	  .offset = offsetof(struct caps, registers) },
 	{ .name = "json", .help = "as JSON", .kind = OPT_FLAG, .offset = offsetof(struct caps, json) },
+	{ .kind = OPT_GROUP, .help = "Features and registers are those of a VM with:" },
+	{ .kind = OPT_ATTRS, .offset = offsetof(struct caps, attr) },
 };
 
 static const struct opt_set set = {
@@ -141,6 +146,45 @@ static struct json_object *all_hypercalls(struct hv_vm *vm)
 	return list;
 }
 
+static struct json_object *reg_facts(const struct hv_reg *r)
+{
+	static const char *const kinds[] = {
+		[HV_REG_PLAIN] = "plain",
+		[HV_REG_BITMAP] = "bitmap",
+		[HV_REG_LEVEL] = "level",
+	};
+	struct json_object *o = json_object_new_object();
+	const char *name = hv_reg_name(r->id);
+
+	json_object_object_add(o, "id", facts_string("0x%" PRIx64, r->id));
+	json_object_object_add(o, "name", name ? json_object_new_string(name) : NULL);
+	json_object_object_add(o, "bytes", json_object_new_int((int)hv_reg_bytes(r->id)));
+	json_object_object_add(o, "scope", json_object_new_string(r->scope == HV_SCOPE_VM ? "VM" : "vCPU"));
+	json_object_object_add(o, "kind", json_object_new_string(kinds[r->kind]));
+	json_object_object_add(o, "flagged", json_object_new_boolean(r->flagged));
+	return o;
+}
+
+static void add_registers_of(struct json_object *list, struct hv_vm *vm, struct hv_vcpu *vcpu)
+{
+	struct hv_reg *regs;
+	unsigned count;
+
+	if (!hv_reg_list_new(vm, vcpu, &regs, &count))
+		for (unsigned i = 0; i < count; i++)
+			json_object_array_add(list, reg_facts(&regs[i]));
+	free(regs);
+}
+
+static void add_registers(struct json_object *o, struct hv_vm *vm, struct hv_vcpu *vcpu)
+{
+	struct json_object *list = json_object_new_array();
+
+	add_registers_of(list, vm, NULL);
+	add_registers_of(list, vm, vcpu);
+	json_object_object_add(o, "registers", list);
+}
+
 /* Which models the VM could have been; the trial leaves its registers anything. */
 static struct json_object *all_models(struct hv_vm *vm)
 {
@@ -156,9 +200,9 @@ static struct json_object *all_models(struct hv_vm *vm)
 }
 
 /* Features and models exist in a VM only, so make the smallest there is. */
-static void add_vm_facts(struct json_object *o, const struct hv_ops *ops, const struct hv_block_buf *attr)
+static void add_vm_facts(struct json_object *o, const struct hv_ops *ops, const struct caps *c)
 {
-	struct hv_block_buf fitted = *attr;
+	struct hv_block_buf fitted = c->attr;
 	struct json_object *features = json_object_new_object();
 	struct hv_env env = { mem_new(), bus_new(), loop_new() };
 	struct hv_vcpu *vcpu;
@@ -170,6 +214,8 @@ static void add_vm_facts(struct json_object *o, const struct hv_ops *ops, const 
 			add_features_of(features, vm, NULL);
 			add_features_of(features, vm, vcpu);
 			json_object_object_add(o, "hypercalls", all_hypercalls(vm));
+			if (c->registers)
+				add_registers(o, vm, vcpu);
 			json_object_object_add(o, "models", all_models(vm));
 		}
 		hv_destroy(vm);
@@ -180,7 +226,7 @@ static void add_vm_facts(struct json_object *o, const struct hv_ops *ops, const 
 	json_object_object_add(o, "features", features);
 }
 
-static struct json_object *backend_facts(const struct hv_ops *ops, const struct hv_block_buf *attr)
+static struct json_object *backend_facts(const struct hv_ops *ops, const struct caps *c)
 {
 	bool available;
 	struct json_object *o = facts_of_backend(ops, &available);
@@ -189,7 +235,7 @@ static struct json_object *backend_facts(const struct hv_ops *ops, const struct 
 		return o;
 	json_object_object_add(o, "attributes", all_attrs(ops));
 	json_object_object_add(o, "capabilities", all_caps(ops));
-	add_vm_facts(o, ops, attr);
+	add_vm_facts(o, ops, c);
 	return o;
 }
 
@@ -217,7 +263,7 @@ static struct json_object *all_facts(const struct caps *c, const struct hv_ops *
 
 	for (unsigned i = 0; (ops = hv_backend_at(i)); i++)
 		if (!only || ops == only)
-			json_object_array_add(list, backend_facts(ops, &c->attr));
+			json_object_array_add(list, backend_facts(ops, c));
 	json_object_object_add(o, "hypervisors", list);
 	json_object_object_add(o, "devices", all_devices());
 	return o;
@@ -261,10 +307,20 @@ static void print_pairs(const char *title, struct json_object *pairs)
 	json_object_object_foreach(pairs, name, value) printf("    %-24s%s\n", name, json_object_get_string(value));
 }
 
+static void print_register(struct json_object *r)
+{
+	const char *name = facts_get(r, "name");
+	bool flagged = json_object_get_boolean(json_object_object_get(r, "flagged"));
+
+	printf("    %s  %-24s%4s  %-5s %s%s\n", facts_get(r, "id"), name ? name : "-", facts_get(r, "bytes"),
+	       facts_get(r, "scope"), facts_get(r, "kind"), flagged ? ", in no table" : "");
+}
+
 static void print_backend(struct json_object *b)
 {
 	struct json_object *models = json_object_object_get(b, "models");
 	struct json_object *hypercalls = json_object_object_get(b, "hypercalls");
+	struct json_object *registers = json_object_object_get(b, "registers");
 
 	facts_print_backend(b);
 	if (!json_object_get_boolean(json_object_object_get(b, "available")))
@@ -282,6 +338,10 @@ static void print_backend(struct json_object *b)
 			text_print(json_object_get_string(why), printf("    %s", model), 28);
 	}
 	print_pairs("features, all on until restricted", json_object_object_get(b, "features"));
+	if (registers)
+		puts("  registers, in the order of a restore (id, name, bytes, whose, kind):");
+	for (size_t i = 0; registers && i < json_object_array_length(registers); i++)
+		print_register(json_object_array_get_idx(registers, i));
 }
 
 static void print_text(struct json_object *facts)
