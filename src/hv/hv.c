@@ -722,12 +722,28 @@ void hv_destroy(struct hv_vm *vm)
 	free(vcpus);
 }
 
+/* Backends differ in when they notice, and in what they say. */
+static int check_addresses(const struct hv_vm *vm, const struct hv_mem *m)
+{
+	uint64_t ipa_bits = vm->attr.IPA_BITS[0], end = UINT64_C(1) << ipa_bits;
+
+	if (m->base.v < end && m->bytes <= end - m->base.v)
+		return 0;
+	return log_err(-EINVAL,
+		       "memory at 0x%" PRIx64 ", %" PRIu64 " bytes: guest addresses have %" PRIu64
+		       " bits; use less, or more --ipa-bits",
+		       m->base.v, m->bytes, ipa_bits);
+}
+
 int hv_mem_map(struct hv_vm *vm, const struct hv_mem *m)
 {
 	int err;
 
 	if (vm->state != HV_READY)
 		return too_early("memory");
+	err = check_addresses(vm, m);
+	if (err)
+		return err;
 	err = vm->ops->mem_map(vm, m);
 	if (err)
 		return log_err(
