@@ -45,6 +45,37 @@ static struct kvm_vcpu *through(struct hv_vm *vm, struct hv_vcpu *vcpu)
 	return c;
 }
 
+/*
+ * Registers that are one state seen from two sides. KVM lists both, and until Linux 6.15 a
+ * write to either does what the guest's write does: sets ones, or clears them. So the
+ * second is not listed, and before the first is written all is cleared.
+ */
+static const struct twins {
+	uint64_t set, clear;
+} twins[] = {
+	{ REG_ID_SYS(REG_ENC(3, 0, 9, 14, 1)), REG_ID_SYS(REG_ENC(3, 0, 9, 14, 2)) }, /* PMINTENSET, CLR */
+	{ REG_ID_SYS(REG_ENC(3, 3, 9, 12, 1)), REG_ID_SYS(REG_ENC(3, 3, 9, 12, 2)) }, /* PMCNTENSET, CLR */
+	{ REG_ID_SYS(REG_ENC(3, 3, 9, 14, 3)), REG_ID_SYS(REG_ENC(3, 3, 9, 12, 3)) }, /* PMOVSSET, CLR */
+};
+
+static bool is_second(uint64_t id)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(twins); i++)
+		if (twins[i].clear == id)
+			return true;
+	return false;
+}
+
+static int clear_twin(struct kvm_vcpu *c, uint64_t id)
+{
+	const uint64_t all = UINT64_MAX;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(twins); i++)
+		if (twins[i].set == id)
+			return kvm_reg_write(c, twins[i].clear, &all);
+	return 0;
+}
+
 int kvm_reg_list(struct hv_vm *vm, struct hv_vcpu *vcpu, struct hv_reg *regs, unsigned *count)
 {
 	struct kvm_vcpu *c = through(vm, vcpu);
@@ -54,16 +85,19 @@ int kvm_reg_list(struct hv_vm *vm, struct hv_vcpu *vcpu, struct hv_reg *regs, un
 
 	if (err && err != -E2BIG)
 		return err;
-	*count = (unsigned)size.n;
-	if (room < *count)
+	if (room < size.n) {
+		*count = (unsigned)size.n;
 		return -E2BIG;
+	}
 	list = malloc(sizeof(*list) + size.n * sizeof(list->reg[0]));
 	if (!list)
 		return -ENOMEM;
 	list->n = size.n;
 	err = kvm_call(c->fd, KVM_GET_REG_LIST, kvm_ptr(list));
-	for (unsigned i = 0; i < *count && !err; i++)
-		regs[i] = (struct hv_reg){ .id = list->reg[i], .scope = HV_SCOPE_UNKNOWN };
+	*count = 0;
+	for (unsigned i = 0; i < list->n && !err; i++)
+		if (!is_second(list->reg[i]))
+			regs[(*count)++] = (struct hv_reg){ .id = list->reg[i], .scope = HV_SCOPE_UNKNOWN };
 	free(list);
 	return err;
 }
@@ -114,8 +148,11 @@ int kvm_reg_set(struct hv_vm *vm, struct hv_vcpu *vcpu, uint64_t id, const void 
 	struct kvm_vcpu *c = through(vm, vcpu);
 	uint64_t count;
 
-	if ((id != REG_CNTPCT && id != REG_CNTVCT) || !c->kvm->has_counter_offset)
-		return kvm_reg_write(c, id, value);
+	if ((id != REG_CNTPCT && id != REG_CNTVCT) || !c->kvm->has_counter_offset) {
+		int err = clear_twin(c, id);
+
+		return err ? err : kvm_reg_write(c, id, value);
+	}
 	memcpy(&count, value, sizeof(count));
 	return set_counters(c->kvm, count);
 }
