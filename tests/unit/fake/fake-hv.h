@@ -72,6 +72,8 @@ uint64_t reg1(struct hv_vm *vm, uint64_t id);           /* of the VM */
 int try_create(const struct hv_ops *ops, const struct hv_block *b);
 int set1(struct hv_vm *vm, uint16_t type, uint64_t value);
 
+unsigned open_files(void);
+
 /* A message on stderr, to look at. */
 struct said {
 	FILE *f;

@@ -5,7 +5,6 @@
  * as registers. G: register list. I: several hypervisors. F, rollback, is in
  * save.c and model.c; what only a look at the source can tell in tests/lint/interface.
  */
-#include <dirent.h>
 #include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -431,17 +430,6 @@ static void B2_answers_are_numbers_and_sets(void **state)
 		if (a->type == HV_ATTR_MODEL)
 			assert_int_equal(a->payload[0], 63);
 	}
-}
-
-static unsigned open_files(void)
-{
-	DIR *d = opendir("/proc/self/fd");
-	unsigned n = 0;
-
-	while (readdir(d))
-		n++;
-	closedir(d);
-	return n;
 }
 
 static void B3_probe_has_no_side_effects_at_any_time(void **state)
