@@ -93,18 +93,6 @@ static int check_sve(int host, struct hv_check *c)
 	return 0;
 }
 
-static int check_page(int host, struct hv_check *c)
-{
-	long bytes = sysconf(_SC_PAGESIZE);
-
-	(void)host;
-	snprintf(c->found, sizeof(c->found), "%ld KiB", bytes / 1024);
-	if (bytes > 4096)
-		note(c, HV_LIMITED,
-		     "more memory is used where only a little is needed; guests may use any page size");
-	return 0;
-}
-
 /* Capabilities a user notices. */
 static const struct cap_row {
 	const char *name;
@@ -149,10 +137,8 @@ static const struct check {
 	const char *what;
 	int (*ask)(int host, struct hv_check *c);
 } checks[] = {
-	{ "/dev/kvm", check_device },         { "GIC", check_gic },
-	{ "guest addresses", check_ipa },     { "vCPUs", check_vcpus },
-	{ "SVE lengths", check_sve },         { "page size", check_page },
-	{ "hypercall filter", check_filter },
+	{ "/dev/kvm", check_device }, { "GIC", check_gic },         { "guest addresses", check_ipa },
+	{ "vCPUs", check_vcpus },     { "SVE lengths", check_sve }, { "hypercall filter", check_filter },
 };
 
 int kvm_host_check(unsigned i, struct hv_check *c)
@@ -168,7 +154,10 @@ int kvm_host_check(unsigned i, struct hv_check *c)
 	}
 	if (i < ARRAY_SIZE(checks)) {
 		snprintf(c->what, sizeof(c->what), "%s", checks[i].what);
-		err = checks[i].ask(host, c);
+		if (checks[i].ask(host, c)) {
+			snprintf(c->found, sizeof(c->found), "KVM refuses the question");
+			c->health = HV_LIMITED;
+		}
 	} else if (i - ARRAY_SIZE(checks) < ARRAY_SIZE(caps)) {
 		i -= ARRAY_SIZE(checks);
 		snprintf(c->what, sizeof(c->what), "%s", caps[i].name);

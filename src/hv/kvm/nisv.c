@@ -23,7 +23,19 @@ int kvm_inject_abort(struct kvm_vcpu *c)
 	return kvm_call(c->fd, KVM_SET_VCPU_EVENTS, kvm_ptr(&events));
 }
 
-static int get(void *opaque, uint64_t id, void *value) { return kvm_reg_read(opaque, id, value); }
+#define REG_DCZID REG_ID_SYS(REG_ENC(3, 3, 0, 0, 7))
+
+/* DCZID_EL0 is the host's, and KVM does not list it. */
+static int get(void *opaque, uint64_t id, void *value)
+{
+	uint64_t dczid;
+
+	if (id != REG_DCZID)
+		return kvm_reg_read(opaque, id, value);
+	__asm__("mrs %0, dczid_el0" : "=r"(dczid));
+	memcpy(value, &dczid, sizeof(dczid));
+	return 0;
+}
 
 static int set(void *opaque, uint64_t id, const void *value) { return kvm_reg_write(opaque, id, value); }
 
@@ -57,7 +69,8 @@ static int execute(struct kvm_vcpu *c, char *text, size_t bytes)
 int kvm_nisv(struct kvm_vcpu *c)
 {
 	char text[120] = "";
-	int err = execute(c, text, sizeof(text));
+	bool first = !atomic_load(&c->kvm->decoded);
+	int err = execute(c, first ? text : NULL, sizeof(text));
 
 	if (!err) {
 		if (!atomic_fetch_add(&c->kvm->decoded, 1))
@@ -66,6 +79,8 @@ int kvm_nisv(struct kvm_vcpu *c)
 				 text);
 		return 0;
 	}
+	if (err == -ENOTSUP && !first)
+		execute(c, text, sizeof(text)); /* has changed nothing, and says now what it is */
 	if (err == -ENOSYS)
 		log_guest("vCPU %u: an access to a device that this kernel's KVM cannot decode (no "
 			  "KVM_CAP_ARM_NISV_TO_USER): the guest gets an external abort",
@@ -73,6 +88,6 @@ int kvm_nisv(struct kvm_vcpu *c)
 	else
 		log_guest("vCPU %u: %s, an access to a device at 0x%" PRIx64
 			  " that nobody can decode: the guest gets an external abort",
-			  c->id, text[0] ? text : "unreadable instruction", (uint64_t)c->run->arm_nisv.fault_ipa);
+			  c->id, text[0] ? text : "an instruction", (uint64_t)c->run->arm_nisv.fault_ipa);
 	return kvm_inject_abort(c);
 }
