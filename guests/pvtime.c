@@ -26,7 +26,7 @@ static void next_tick(void)
 /* Where Linux looks, too. */
 static void on_tick(struct regs *r)
 {
-	unsigned intid = (unsigned)read_icc(ICC_IAR1_EL1);
+	unsigned intid = gic_ack();
 	u64 now = read64(record_at + PVTIME_STOLEN);
 
 	(void)r;
@@ -35,8 +35,7 @@ static void on_tick(struct regs *r)
 	stolen = now;
 	ticks++;
 	next_tick();
-	write_icc(ICC_EOIR1_EL1, intid);
-	isb();
+	gic_eoi(intid);
 }
 
 /* This CPU's record, at an address where it is Normal memory, as the hypervisor writes it. */
