@@ -12,6 +12,24 @@ def is_what_it_says(shared, run, row):
         raise run.Fail(f"no {row['says']!r} in dmesg, status {status}\n{run.tail(text)}")
 
 
+# ---- Registers ----
+
+def registers_agree(shared, run, row):
+    """No register is in no table, and what the software hypervisor has, too, is the same there."""
+    options = {"pauth": "--pauth=on", "pmu": "--pmu=on", "sve-vls": "--sve-vl=max"}
+    lists = []
+    for place in (shared.r.here, shared.place):
+        for wanted in ([], [o for what, o in options.items() if place.has(what)]):
+            argv = [*place.vmm, "caps", "--hv", place.hv, "--registers", "--json", *wanted]
+            status, text = shared.r.sh(argv, 60 * place.slower)
+            if status:
+                raise run.Fail(f"status {status}: {' '.join(argv)}\n{run.tail(text)}")
+            lists.append(os.path.join(shared.host.folder, f"registers-{place.hv}-{len(wanted)}.json"))
+            with open(lists[-1], "w") as f:
+                f.write(text)
+    shared.r.must([os.path.join(run.TOP, "tests/kvm/registers"), *lists])
+
+
 # ---- Device trees ----
 
 def without_seeds(tree):
