@@ -34,6 +34,7 @@
 #define REG_ID_SVE_FFR  UINT64_C(0x6050000000150600)
 #define REG_ID_SVE_VLS  UINT64_C(0x606000000015ffff)    /* as attribute sve-vl, HV_SVE_VLS_WORDS */
 #define REG_ID_OWN(n)   (UINT64_C(0x60300000001f0000) | (n))
+#define REG_CLASS_CCSIDR 0x11           /* of REG_ID_CCSIDR */
 #define REG_CLASS_BITMAP 0x16           /* of REG_ID_BMAP */
 
 static inline unsigned reg_id_bytes(uint64_t id) { return 1u << (id >> 52 & 0xf); }

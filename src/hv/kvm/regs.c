@@ -19,6 +19,7 @@
 
 #include "kvm.h"
 
+#define REG_CLIDR  REG_ID_SYS(REG_ENC(3, 1, 0, 0, 1))
 #define REG_CNTPCT REG_ID_SYS(REG_ENC(3, 3, 14, 0, 1))
 #define REG_CNTVCT REG_ID_SYS(REG_ENC(3, 3, 14, 3, 2)) /* KVM exchanged it with CNTV_CVAL, for ever */
 
@@ -143,11 +144,25 @@ int kvm_counters_start(struct kvm_vm *k)
 	return err ? log_err(err, "KVM refuses to start the counters at 0: %s", strerror(-err)) : 0;
 }
 
+/* The shape of the caches is the VM's, but since Linux 6.3 each vCPU keeps its own. */
+static bool is_of_caches(uint64_t id) { return reg_id_class(id) == REG_CLASS_CCSIDR || id == REG_CLIDR; }
+
+static int write_to_all(struct kvm_vm *k, uint64_t id, const void *value)
+{
+	int err = 0;
+
+	for (unsigned i = 0; i < k->vcpu_count && !err; i++)
+		err = kvm_reg_write(&k->vcpus[i], id, value);
+	return err;
+}
+
 int kvm_reg_set(struct hv_vm *vm, struct hv_vcpu *vcpu, uint64_t id, const void *value)
 {
 	struct kvm_vcpu *c = through(vm, vcpu);
 	uint64_t count;
 
+	if (is_of_caches(id))
+		return write_to_all(c->kvm, id, value);
 	if ((id != REG_CNTPCT && id != REG_CNTVCT) || !c->kvm->has_counter_offset) {
 		int err = clear_twin(c, id);
 
