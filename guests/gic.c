@@ -15,6 +15,19 @@
 static volatile unsigned order[16], count;
 static unsigned nest_on; /* INTID whose handler unmasks and makes the other one pending */
 
+/* What comes within 10 ms: a hypervisor may have to be told that something has ended. */
+static unsigned ack_soon(void)
+{
+	u64 end = read_sysreg(cntvct_el0) + read_sysreg(cntfrq_el0) / 100;
+	unsigned i;
+
+	do {
+		isb();
+		i = gic_ack();
+	} while (i == 1023 && read_sysreg(cntvct_el0) < end);
+	return i;
+}
+
 static void handler(struct regs *r)
 {
 	u64 elr = r->elr, spsr = r->spsr;
@@ -210,19 +223,6 @@ static void sgis_alone_v2(void)
 	report(!gic_pending(6) && nothing_comes(), "CPENDSGIR takes it back");
 }
 
-/* What comes within 10 ms: a hypervisor may have to be told that something has ended. */
-static unsigned ack_soon(void)
-{
-	u64 end = read_sysreg(cntvct_el0) + read_sysreg(cntfrq_el0) / 100;
-	unsigned i;
-
-	do {
-		isb();
-		i = gic_ack();
-	} while (i == 1023 && read_sysreg(cntvct_el0) < end);
-	return i;
-}
-
 /* Several sources of one SGI come one after the other. */
 static void sources(void)
 {
@@ -309,7 +309,7 @@ static void levels(void)
 	i = gic_ack();
 	report(i == uart, "a level interrupt of a device is signalled (%u)", i);
 	gic_eoi(i);
-	i = gic_ack();
+	i = ack_soon();
 	report(i == uart, "and again after EOI while the level is high");
 	write32(BOARD_UART_BASE + 0x44, 0x20); /* UARTICR */
 	gic_eoi(i);
