@@ -4,6 +4,7 @@ kernel bookworm-cloud trixie-cloud sid-cloud
 cpus 1 4 8
 mem 512M
 options --gic 2
+needs gic=2
 refuse Kernel panic
 refuse \bOops\b
 refuse Call trace:
