@@ -302,6 +302,7 @@ static void levels(void)
 
 	/* The PL011's transmit interrupt is a level we can hold. */
 	gic_route(uart, 0);
+	write32(D + GICD_ICFGR + uart / 16 * 4, 0); /* what it is at reset is unknown */
 	gic_enable(uart);
 	write32(BOARD_UART_BASE + 0x30, 0x301);
 	write32(BOARD_UART_BASE + 0x38, 0x20); /* UARTIMSC.TXIM */

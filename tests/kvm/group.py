@@ -12,6 +12,8 @@ import script
 
 # Emulated in an emulated machine, two tests at a time: deadlines are only for what hangs.
 SLOWER = 20
+# Each character of the console is two exits, a third of a millisecond each; and a kernel does not think of such a CPU.
+CMDLINE = ("quiet", "nosoftlockup", "rcupdate.rcu_cpu_stall_timeout=300")
 
 
 class Shared:
@@ -43,7 +45,7 @@ class Shared:
     def vmm(self, hv="kvm", user=0):
         wrong = machine.rows()[self.name].get("wrong", "").strip().splitlines()
         return self.run.Place(self.r, [*self.host.prefix(user), self.run.VMM_ARM64], hv, SLOWER,
-                              "|".join(f"(?:{w})" for w in wrong))
+                              "|".join(f"(?:{w})" for w in wrong), CMDLINE)
 
     def stop(self):
         with self.lock:
@@ -71,7 +73,7 @@ class Reports:
             return
         reports = []
         for t in (self.on_soft(name, row), text):
-            lines = shared.place.report(name, t)
+            lines = shared.place.report(name, row, t)
             reports.append([re.sub(row["differs"], "", l) if "differs" in row else l for l in lines])
         if reports[0] != reports[1]:
             raise self.run.Fail("\n".join(difflib.unified_diff(*reports, "soft", "kvm", "", "", 0, "")))
