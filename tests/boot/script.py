@@ -113,7 +113,7 @@ class Boot:
         if not os.path.exists(initrd):
             raise Skip(f"no {initrd}: tests/setup guest")
         argv = place.argv("--kernel", r.kernel(self.kernel), "--initrd", initrd, "--cpus", self.cpus, "--mem", self.mem,
-                          "--cmdline", " ".join(s.get("cmdline", ["console=ttyAMA0"])), *s.get("options", []))
+                          "--cmdline", " ".join([*s.get("cmdline", ["console=ttyAMA0"]), *place.cmdline]), *s.get("options", []))
         slower = r.slower * place.slower
         c = Console(argv, time.monotonic() + float(s.get("timeout", ["180"])[0]) * slower, slower, s.get("refuse", []), Fail)
         try:

@@ -2,7 +2,11 @@
 """The checks hosts.cfg names: each is given a started host, tests/run and the row."""
 import os
 import re
+import signal
 import struct
+import subprocess
+
+NOBODY = 65534
 
 
 def is_what_it_says(shared, run, row):
@@ -10,6 +14,72 @@ def is_what_it_says(shared, run, row):
     status, text = shared.r.sh([*shared.host.prefix(), "dmesg"])
     if status or not re.search(row["says"], text):
         raise run.Fail(f"no {row['says']!r} in dmesg, status {status}\n{run.tail(text)}")
+
+
+def guest(run, name):
+    return os.path.join(run.TOP, "out/guests", name + ".elf")
+
+
+# ---- What is refused ----
+
+def refused(run, place, options, why, program="selftest"):
+    """Nothing starts: one line on stderr, the status for usage."""
+    status, text = place.r.sh([*place.vmm, "run", *options, guest(run, program)], 60 * place.slower)
+    lines = text.splitlines()
+    if status != 2 or len(lines) != 1 or not re.fullmatch("vmm: " + why, lines[0]):
+        raise run.Fail(f"{' '.join(options)}: status {status}, not 2 and {why!r}\n{run.tail(text)}")
+
+
+def refusals(shared, run, row):
+    """What the row says this host's KVM cannot do."""
+    for line in row["refuses"].strip().splitlines():
+        options, _, why = line.partition(" : ")
+        refused(run, shared.place, ["--hv", "kvm", *options.split()], why)
+
+
+def soft_instead(shared, run, place, why):
+    """KVM is refused, and auto does without."""
+    refused(run, place, ["--hv", "kvm"], f"--hv=kvm: not available here: {why}.*; use --hv=auto")
+    for argv, said in ((["run", guest(run, "selftest")], r"^vmm: hypervisor soft,[\s\S]* 0 failed|0 failed[\s\S]*^vmm: hypervisor soft,"),
+                       (["caps", "--hv", "kvm"], r"^  not available: "), (["doctor"], r"^--hv=auto: takes soft")):
+        status, text = shared.r.sh([*place.vmm, *argv], 60 * place.slower)
+        if status or not re.search(said, text, re.M):
+            raise run.Fail(f"{argv[0]}: status {status}, or no {said!r}\n{run.tail(text)}")
+
+
+def without_kvm(shared, run, row):
+    soft_instead(shared, run, shared.place, "/dev/kvm is not there")
+
+
+def without_permission(shared, run, row):
+    soft_instead(shared, run, shared.vmm(user=NOBODY), "no permission for /dev/kvm")
+
+
+def killed(shared, run, row):
+    """SIGKILL in the middle of it, with the MMU's and the interrupt controller's state in the kernel: nothing stays behind."""
+    argv = shared.place.argv("--cpus", "2", "--console", "stdio", guest(run, "echo"))
+    at = argv.index(run.VMM_ARM64)
+    p = subprocess.Popen([*argv[:at], "sh", "-c", 'echo $$; exec "$@"', "sh", *argv[at:]], stdin=subprocess.PIPE,
+                         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    try:
+        pid = p.stdout.readline().decode().strip()
+        p.stdin.write(b"x")
+        p.stdin.flush()
+        if not p.stdout.read(1):
+            raise run.Fail(f"the guest said nothing, status {p.wait()}")
+        shared.r.must([*shared.host.prefix(), "kill", "-9", pid])
+        if p.wait(60 * shared.place.slower) != -signal.SIGKILL:
+            raise run.Fail(f"status {p.returncode}")
+    finally:
+        p.kill()
+        p.wait()
+        p.stdin.close()
+        p.stdout.close()
+    if not shared.r.sh([*shared.host.prefix(), "test", "-e", f"/proc/{pid}"])[0]:
+        raise run.Fail(f"process {pid} is still there")
+    text = shared.r.must([*shared.host.prefix(), "dmesg"])
+    if re.search("WARNING|BUG:|Oops", text):
+        raise run.Fail(f"the host's kernel complains\n{run.tail(text)}")
 
 
 # ---- Registers ----
@@ -53,7 +123,6 @@ def without_seeds(tree):
 
 def trees_agree(shared, run, row):
     """The same options give the same tree, byte for byte."""
-    kernel = os.path.join(run.TOP, "out/guests/selftest.elf")
     for options in ("", "--cpus 2 --mem 1G", "--cpus 8 --mem 3G --cmdline quiet", "--cpus 20", "--pauth on", "--gic 2"):
         needs = {"--pauth on": "pauth", "--gic 2": "gic=2"}.get(options)
         places = [shared.r.here, shared.place]
@@ -62,7 +131,8 @@ def trees_agree(shared, run, row):
         trees = []
         for place in places:
             path = os.path.join(shared.host.folder, f"{place.hv}.dtb")
-            status, text = shared.r.sh(place.argv(*options.split(), "--dump-dtb", path, kernel), 60 * place.slower)
+            status, text = shared.r.sh(place.argv(*options.split(), "--dump-dtb", path, guest(run, "selftest")),
+                                       60 * place.slower)
             if status:
                 raise run.Fail(f"status {status}: --hv {place.hv} {options} --dump-dtb\n{run.tail(text)}")
             with open(path, "rb") as f:
