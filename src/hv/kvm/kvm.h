@@ -49,6 +49,7 @@ struct kvm_vcpu {
 	struct kvm_vcpu_init init;      /* to be repeated as it was */
 	bool handed_out;
 	struct hv_exit *answer;         /* of the MMIO exit that KVM completes on the next entry */
+	_Atomic bool kicked;            /* since the last return for a kick */
 	_Atomic int tid;                /* of the thread that is in KVM_RUN; 0: none */
 	struct cpu_loan *loan;          /* made at the first access that needs it */
 };

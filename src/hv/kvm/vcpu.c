@@ -17,6 +17,7 @@
 #include <vmm/err.h>
 #include <vmm/log.h>
 #include <vmm/mem.h>
+#include <vmm/regs.h>
 #include <vmm/text.h>
 
 #include "kvm.h"
@@ -215,6 +216,7 @@ void kvm_vcpu_kick(struct hv_vcpu *vcpu)
 	struct kvm_vcpu *c = kvm_vcpu_of(vcpu);
 	int tid;
 
+	atomic_store(&c->kicked, true);
 	__atomic_store_n(&c->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
 	tid = atomic_load(&c->tid);
 	if (tid)
@@ -252,15 +254,17 @@ static void give_answer(struct kvm_vcpu *c)
 
 void kvm_vcpu_complete(struct kvm_vcpu *c)
 {
-	uint8_t kicked;
-
 	if (!c->answer)
 		return;
 	give_answer(c);
-	kicked = __atomic_exchange_n(&c->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&c->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
 	kvm_call(c->fd, KVM_RUN, 0);
-	if (!kicked)
-		__atomic_store_n(&c->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
+	/* An access that was aborted is completed again (Linux 6.12), over the exception, if this still says MMIO. */
+	c->run->exit_reason = KVM_EXIT_UNKNOWN;
+	__atomic_store_n(&c->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
+	/* A kick that came meanwhile is for the next run: kvm_vcpu_kick sets kicked first. */
+	if (atomic_load(&c->kicked))
+		__atomic_store_n(&c->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
 }
 
 /* Exits return true when hv_vcpu_run is to return. */
@@ -297,13 +301,30 @@ static bool exit_hypercall(struct kvm_vcpu *c, struct hv_exit *e)
 	return false;
 }
 
+/* SYSTEM_RESET2's arguments are still where the guest put them; of SYSTEM_RESET they count as 0. */
+static void reset_arguments(struct kvm_vcpu *c, struct hv_exit *e)
+{
+	const struct kvm_run *run = c->run;
+	uint64_t type = 0, cookie = 0;
+
+	if (run->system_event.ndata && run->system_event.data[0] & KVM_SYSTEM_EVENT_RESET_FLAG_PSCI_RESET2) {
+		kvm_reg_read(c, REG_ID_CORE(2), &type);
+		kvm_reg_read(c, REG_ID_CORE(4), &cookie);
+	}
+	e->system.type = (uint32_t)type;
+	e->system.arg = cookie;
+}
+
 static bool exit_system_event(struct kvm_vcpu *c, struct hv_exit *e)
 {
 	const struct kvm_run *run = c->run;
 
 	switch (run->system_event.type) {
 	case KVM_SYSTEM_EVENT_SHUTDOWN: e->reason = HV_EXIT_SHUTDOWN; break;
-	case KVM_SYSTEM_EVENT_RESET: e->reason = HV_EXIT_RESET; break;
+	case KVM_SYSTEM_EVENT_RESET:
+		e->reason = HV_EXIT_RESET;
+		reset_arguments(c, e);
+		break;
 	default: fail(e, -EIO, "KVM reports system event %u, which vmm has not asked for", run->system_event.type);
 	}
 	return true;
@@ -356,6 +377,7 @@ static bool handle_error(struct kvm_vcpu *c, int err, struct hv_exit *e)
 {
 	switch (err) {
 	case -EINTR:
+		atomic_store(&c->kicked, false);
 		__atomic_store_n(&c->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
 		e->reason = HV_EXIT_KICKED;
 		return true;
