@@ -82,6 +82,12 @@ def killed(shared, run, row):
         raise run.Fail(f"the host's kernel complains\n{run.tail(text)}")
 
 
+def contract_is_kept(shared, run, row):
+    """The requirements of the hypervisor interface, with KVM."""
+    for name in ("contract", "contract-run"):
+        shared.r.must([*shared.host.prefix(), os.path.join(run.TOP, "out/arm64-release/tests/unit/src/hv", name), "kvm"], 600)
+
+
 # ---- Registers ----
 
 def registers_agree(shared, run, row):

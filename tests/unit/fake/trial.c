@@ -260,7 +260,7 @@ void code_irq(struct code *c, const struct trial *t)
 
 /* ---- Running them ---- */
 
-int trial_run_on_all(const struct CMUnitTest *tests, size_t count)
+int trial_run_on_all(const struct CMUnitTest *tests, size_t count, const char *only)
 {
 	int failed = 0;
 
@@ -269,10 +269,14 @@ int trial_run_on_all(const struct CMUnitTest *tests, size_t count)
 	for (unsigned i = 0; (on = hv_backend_at(i)); i++) {
 		char why[160] = "";
 
-		if (on->available(why, sizeof(why)))
-			print_message("hypervisor %s: not here: %s\n", on->name, why);
-		else
+		if (only && strcmp(only, on->name))
+			continue;
+		if (!on->available(why, sizeof(why))) {
 			failed += _cmocka_run_group_tests(on->name, tests, count, NULL, NULL);
+			continue;
+		}
+		print_message("hypervisor %s: not here: %s\n", on->name, why);
+		failed += only != NULL;
 	}
 	return failed;
 }

@@ -124,10 +124,13 @@ void code_irq(struct code *c, const struct trial *t);
 
 /* ---- Every backend that this host has ---- */
 
-/* The tests of a program like this, once a backend: @on is what they ask. Returns how many failed. */
+/*
+ * The tests of a program like this, once a backend: @on is what they ask. Returns how many
+ * failed. With an argument: that backend only, and it must be there.
+ */
 extern const struct hv_ops *on;
-#define run_on_all(tests) trial_run_on_all(tests, ARRAY_SIZE(tests))
-int trial_run_on_all(const struct CMUnitTest *tests, size_t count);
+#define run_on_all(tests, argc, argv) trial_run_on_all(tests, ARRAY_SIZE(tests), (argc) > 1 ? (argv)[1] : NULL)
+int trial_run_on_all(const struct CMUnitTest *tests, size_t count, const char *only);
 
 /* Threads of this process: one that has just ended is waited for. */
 void assert_thread_count(unsigned count);

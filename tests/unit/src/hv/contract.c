@@ -773,7 +773,7 @@ static void G7_a_VM_of_everything_is_restored_in_the_order_of_its_list(void **st
 	free_env(&env);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(B1_what_a_probe_answers_can_be_created),
@@ -800,5 +800,5 @@ int main(void)
 		cmocka_unit_test(E6_features_are_fixed_by_the_first_run),
 	};
 
-	return run_on_all(tests);
+	return run_on_all(tests, argc, argv);
 }
