@@ -43,7 +43,8 @@ CFLAGS_fuzz := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-rec
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Werror
 CFLAGS_ALL := -std=c11 -D_GNU_SOURCE -g $(WARN) $(CFLAGS_$(MODE)) $(CFLAGS_ARCH) -Iinclude -I$(OUT)/gen -pthread $(CFLAGS)
 LDFLAGS_ALL := $(CFLAGS_$(MODE)) $(LDFLAGS_ARCH) -pthread $(LDFLAGS)
-LIBS := -lfdt -lcapstone -lz -lzstd -llz4 -llzma -ljson-c -lm
+# libcapstone is loaded when it is needed: arch/arm64/cpu/disas.c.
+LIBS := -lfdt -lz -lzstd -llz4 -llzma -ljson-c -lm
 
 BACKENDS := $(patsubst %/,%,$(wildcard src/hv/*/))
 FOLDERS := src src/cmd src/hv $(BACKENDS) arch/arm64 arch/arm64/gic arch/arm64/cpu devices devices/char devices/virtio devices/disk devices/net
