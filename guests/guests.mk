@@ -28,6 +28,18 @@ out/guests/bench-%.elf: out/guests/bench/%.c.o $(GUEST_LIB) guests/lib/guest.ld
 	$(call say,GUEST)
 	$(Q)$(GUEST_CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,max-page-size=4096 -T guests/lib/guest.ld -o $@ $< $(GUEST_LIB)
 
+# A kernel Image, headers and all, for programs that boot nothing else.
+out/guests/bench-%.image: out/guests/bench/%.S.o
+	$(call say,GUEST)
+	$(Q)$(GUEST_CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-Ttext=0 -o $@.elf $<
+	$(Q)aarch64-linux-gnu-objcopy -O binary $@.elf $@
+
+# Of the host that tests/kvm emulates.
+out/kvm/launch: tests/bench/launch.c
+	@mkdir -p $(@D)
+	$(call say,CROSS)
+	$(Q)$(GUEST_CC) -std=c11 -D_GNU_SOURCE -O2 -Wall -Wextra -Werror -static -o $@ $<
+
 out/guests/bench/%.o: tests/bench/%
 	@mkdir -p $(@D)
 	$(call say,GUEST)

@@ -179,12 +179,12 @@ class Host:
             raise Missing(f"no {qemu}: tests/setup kvm")
         argv = [f"{qemu}/usr/lib64/ld-linux-x86-64.so.2", "--library-path", f"{qemu}/usr/lib/x86_64-linux-gnu",
                 f"{qemu}/usr/bin/qemu-system-aarch64", "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
-                "-M", f"virt,virtualization=on,{row['machine']}", "-cpu", row["cpu"], "-accel", "tcg,thread=multi,tb-size=512",
-                "-smp", row.get("cpus", "2"), "-m", row.get("mem", "3G"), "-serial", f"file:{self.log}",
+                "-M", f"virt,virtualization=on,{row['machine']}", "-cpu", row["cpu"],
+                "-accel", row.get("accel", "tcg,thread=multi,tb-size=512"), "-smp", row.get("cpus", "2"), "-m", row.get("mem", "3G"), "-serial", f"file:{self.log}",
                 "-global", "virtio-mmio.force-legacy=false", "-kernel", kernel, "-initrd", os.path.join(self.folder, "initramfs"),
                 "-append", " ".join(["console=ttyAMA0 quiet panic=-1 nokaslr", row.get("cmdline", "")]).strip(),
                 "-netdev", f"user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{port}-10.0.2.15:7",
-                "-device", "virtio-net-device,netdev=net"]
+                "-device", "virtio-net-device,netdev=net", *row.get("options", "").split()]
         for n, path in enumerate(self.shares):
             argv += ["-fsdev", f"local,id=fs{n},path={path},security_model=none,multidevs=remap",
                      "-device", f"virtio-9p-device,fsdev=fs{n},mount_tag=share{n}"]
