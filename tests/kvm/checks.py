@@ -129,15 +129,16 @@ def without_seeds(tree):
 
 def trees_agree(shared, run, row):
     """The same options give the same tree, byte for byte."""
-    for options in ("", "--cpus 2 --mem 1G", "--cpus 8 --mem 3G --cmdline quiet", "--cpus 20", "--pauth on", "--gic 2"):
-        needs = {"--pauth on": "pauth", "--gic 2": "gic=2"}.get(options)
-        places = [shared.r.here, shared.place]
-        if needs and not all(p.has(needs) for p in places):
+    places = [shared.r.here, shared.place]
+    gic = "3" if shared.place.has("gic=3") else "2"
+    for options, needs in (("", "gic"), ("--cpus 2 --mem 1G", "gic"), ("--cpus 8 --mem 3G --cmdline quiet", "gic"),
+                           ("--cpus 20", "vcpu-count-max=20"), ("--pauth on", "pauth")):
+        if not shared.place.has(needs):
             continue
         trees = []
         for place in places:
             path = os.path.join(shared.host.folder, f"{place.hv}.dtb")
-            status, text = shared.r.sh(place.argv(*options.split(), "--dump-dtb", path, guest(run, "selftest")),
+            status, text = shared.r.sh(place.argv("--gic", gic, *options.split(), "--dump-dtb", path, guest(run, "selftest")),
                                        60 * place.slower)
             if status:
                 raise run.Fail(f"status {status}: --hv {place.hv} {options} --dump-dtb\n{run.tail(text)}")
