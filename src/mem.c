@@ -46,11 +46,22 @@ static uint8_t *reserve(uint64_t bytes)
 	return (uint8_t *)(uintptr_t)start;
 }
 
-static void *map_zeroed(void *at, uint64_t bytes)
+/*
+ * Not for children. A fork write-protects every page that both may write: the hypervisor
+ * loses its mappings of them, what the guest writes from then on exists twice, and a page
+ * that the host has pinned for I/O may become the child's while the guest gets the copy.
+ * A mapping does not inherit this from what it replaces.
+ */
+static void *map(void *at, uint64_t bytes, int flags, int fd, uint64_t offset)
 {
-	return mmap(at, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
-		    0);
+	void *p = mmap(at, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED | flags, fd, (off_t)offset);
+
+	if (p != MAP_FAILED)
+		madvise(p, bytes, MADV_DONTFORK);
+	return p;
 }
+
+static void *map_zeroed(void *at, uint64_t bytes) { return map(at, bytes, MAP_ANONYMOUS | MAP_NORESERVE, -1, 0); }
 
 static void release(const struct mem_region *r) { munmap(r->host - page_bytes(), r->bytes + 2 * page_bytes()); }
 
@@ -262,8 +273,7 @@ int mem_load_file(struct mem *m, gpa_t a, int fd, uint64_t offset, uint64_t len)
 	if (err)
 		return err;
 	catch_lost_pages();
-	if (mmap(p + head, whole, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, fd, (off_t)(offset + head)) ==
-	    MAP_FAILED) {
+	if (map(p + head, whole, 0, fd, offset + head) == MAP_FAILED) {
 		/* The mapping that was there may be gone: restore it, then read as for a pipe-like file. */
 		if (map_zeroed(p + head, whole) == MAP_FAILED)
 			return -errno;

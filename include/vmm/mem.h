@@ -4,6 +4,7 @@
  *
  * It is anonymous or private file memory, reserved but not touched: a page
  * costs the host something only when the guest (or a loader) touches it.
+ * A child process does not have it.
  * The layout is fixed before the first vCPU runs; lookups need no lock.
  */
 #ifndef VMM_MEM_H

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -213,6 +214,41 @@ static void memory_costs_nothing_until_touched(void **state)
 	mem_free(m);
 }
 
+/* In a child, whose answer is its exit status: @bytes at @host are not there. */
+static bool is_gone_in_a_child(uint8_t *host, size_t bytes)
+{
+	unsigned char in_core[1];
+	int status = 0;
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	for (size_t at = 0; !pid && at < bytes; at += (size_t)sysconf(_SC_PAGESIZE))
+		if (!mincore(host + at, 1, in_core) || errno != ENOMEM)
+			_exit(1);
+	if (!pid)
+		_exit(0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return WIFEXITED(status) && !WEXITSTATUS(status);
+}
+
+static void a_child_has_none_of_it_files_included(void **state)
+{
+	struct mem *m = two_regions();
+	uint8_t *p = mem_ptr(m, gpa(0x40000000), 4 * MIB);
+	static _Alignas(65536) uint8_t common[1]; /* at the start of a page, however large */
+	int fd = make_file(200000);
+
+	(void)state;
+	assert_false(is_gone_in_a_child(common, 1));
+	assert_true(is_gone_in_a_child(p, 4 * MIB));
+	assert_int_equal(mem_load_file(m, gpa(0x40000000), fd, 0, 200000), 0);
+	assert_true(is_gone_in_a_child(p, 4 * MIB));
+	assert_int_equal(mem_reset(m), 0);
+	assert_true(is_gone_in_a_child(p, 4 * MIB));
+	close(fd);
+	mem_free(m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -224,6 +260,7 @@ int main(void)
 		cmocka_unit_test(a_file_outside_memory_or_shorter_than_told_is_refused),
 		cmocka_unit_test(a_reset_gives_zeroes_at_the_same_host_address),
 		cmocka_unit_test(memory_costs_nothing_until_touched),
+		cmocka_unit_test(a_child_has_none_of_it_files_included),
 	};
 
 	return cmocka_run_group_tests_name("src/mem", tests, NULL, NULL);
