@@ -4,8 +4,8 @@
  * has all keys but the escape: Ctrl-a x leaves, Ctrl-a p presses the guest's
  * power key, Ctrl-a Ctrl-a is one Ctrl-a.
  *
- * The terminal belongs to the user, not to us: it is restored on close, and by
- * signal handlers for every end we may meet. Output goes through descriptions
+ * The terminal belongs to the user, not to us: it is restored on close, by signal
+ * handlers for every end we may meet, and by keeper.c after those we do not. Output goes through descriptions
  * of our own, because O_NONBLOCK on the shell's would stay after we are gone.
  */
 #include <fcntl.h>
@@ -19,6 +19,7 @@
 #include <vmm/err.h>
 #include <vmm/log.h>
 #include "fdio.h"
+#include "keeper.h"
 
 #define ESCAPE 0x01 /* Ctrl-a */
 
@@ -36,6 +37,7 @@ struct stdio {
  */
 static struct {
 	struct termios before, raw;
+	struct keeper keeper;
 	volatile sig_atomic_t is_raw;
 	struct sigaction actions[16]; /* that were there before ours, as end_signals */
 } tty;
@@ -52,6 +54,7 @@ static void tty_restore(void)
 	pthread_sigmask(SIG_BLOCK, &block, &old);
 	tcsetattr(STDIN_FILENO, TCSANOW, &tty.before);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	keeper_restored(&tty.keeper);
 	tty.is_raw = 0;
 }
 
@@ -117,6 +120,7 @@ static bool tty_raw(void)
 	cfmakeraw(&tty.raw);
 	tty.raw.c_cc[VMIN] = 1;
 	tty.raw.c_cc[VTIME] = 0;
+	keeper_start(&tty.keeper, &tty.before, &tty.raw);
 	tty_signals();
 	tty.is_raw = 1;
 	return tcsetattr(STDIN_FILENO, TCSANOW, &tty.raw) == 0;
@@ -238,6 +242,7 @@ static void stdio_close(struct chardev *c)
 {
 	duplex_close(c);
 	tty_restore();
+	keeper_end(&tty.keeper);
 }
 
 static const struct chardev_type stdio_type = {
