@@ -2,6 +2,7 @@
 """The checks hosts.cfg names: each is given a started host, tests/run and the row."""
 import os
 import re
+import shlex
 import signal
 import struct
 import subprocess
@@ -86,6 +87,20 @@ def contract_is_kept(shared, run, row):
     """The requirements of the hypervisor interface, with KVM."""
     for name in ("contract", "contract-run"):
         shared.r.must([*shared.host.prefix(), os.path.join(run.TOP, "out/arm64-release/tests/unit/src/hv", name), "kvm"], 600)
+
+
+EXITS = ["power_off", "reset_is_the_end_when_asked_for", "reset_restarts", "pvpanic_is_a_panic",
+         "power_off_after_a_panic_is_still_a_panic", "reset_after_a_panic_is_still_a_panic", "timeout", "signals",
+         "escape_key"]
+
+
+def exits_are_the_same(shared, run, row):
+    """tests/cli/exits, with a vmm that runs in the host."""
+    vmm = os.path.join(shared.host.folder, "vmm")
+    with open(vmm, "w", opener=lambda path, flags: os.open(path, flags, 0o755)) as f:
+        f.write(f"#!/bin/sh\nexec {shlex.join(shared.place.vmm)} \"$@\"\n")
+    shared.r.must(["env", "VMM_TEST_HV=kvm", f"TMPDIR={shared.host.folder}", os.path.join(run.TOP, "tests/cli/exits"), vmm, *EXITS],
+                  1800)
 
 
 # ---- Registers ----
