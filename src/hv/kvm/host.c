@@ -76,7 +76,10 @@ int kvm_host_open(char *why, size_t bytes)
 	if (version == KVM_API_VERSION)
 		return fd;
 	close(fd);
-	snprintf(why, bytes, DEV_KVM " has API version %d, not %d", version, KVM_API_VERSION);
+	if (version < 0)
+		snprintf(why, bytes, "what is at " DEV_KVM " does not answer as KVM does: %s", strerror(-version));
+	else
+		snprintf(why, bytes, DEV_KVM " has API version %d, not %d", version, KVM_API_VERSION);
 	return -ENODEV;
 }
 
