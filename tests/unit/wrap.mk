@@ -2,3 +2,6 @@
 # Tests that watch a device's doors out of the machine: tests/unit/fake/vm.c has the other end.
 $(OUT)/tests/unit/devices/% $(OUT)/tests/unit/src/console $(OUT)/tests/unit/src/device: \
 	LDFLAGS_ALL += -Wl,--wrap=irq_set -Wl,--wrap=vm_guest_panicked -Wl,--wrap=vm_quit -Wl,--wrap=vm_power_button
+
+# The test plays the kernel.
+$(OUT)/tests/unit/src/hv/kvm/%: LDFLAGS_ALL += -Wl,--wrap=ioctl -Wl,--wrap=open -Wl,--wrap=mmap
