@@ -10,10 +10,24 @@
 enum exec exec_svc(struct cpu *c, const struct insn *i) { return exc_sync_ret(c, EC_SVC64, (uint32_t)i->imm); }
 enum exec exec_brk(struct cpu *c, const struct insn *i) { return exc_sync(c, EC_BRK64, (uint32_t)i->imm); }
 
-/* There is no EL2, so HVC is UNDEFINED; HVC #0 of EL1 is nevertheless the way to PSCI, as on KVM. */
+/*
+ * There is neither EL2 nor EL3, so HVC and SMC are UNDEFINED; of EL1 they are nevertheless the way to
+ * PSCI, as on KVM, which answers any HVC and SMC #0, and of another SMC says that it does not know it.
+ */
 enum exec exec_hvc(struct cpu *c, const struct insn *i)
 {
-	return c->el == 0 || i->imm != 0 ? exc_undefined(c) : smccc_call(c);
+	(void)i;
+	return c->el == 0 ? exc_undefined(c) : smccc_call(c);
+}
+
+enum exec exec_smc(struct cpu *c, const struct insn *i)
+{
+	if (c->el == 0)
+		return exc_undefined(c);
+	if (i->imm == 0)
+		return smccc_call(c);
+	c->x[0] = ~0ull;
+	return EXEC_NEXT;
 }
 
 /* ---- Hints ---- */

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <spec/smccc.h>
 
 #include "machine.h"
 
@@ -72,6 +73,35 @@ static void undefined_goes_before_the_fp_trap(void **state)
 	machine_free(&m);
 }
 
+static void hvc_and_smc_of_el1_are_hypercalls(void **state)
+{
+	static const struct {
+		uint32_t word;
+		int64_t answer;
+	} rows[] = {
+		{ 0xd4000002, SMCCC_VERSION_1_1 },   /* hvc #0 */
+		{ 0xd4000022, SMCCC_VERSION_1_1 },   /* hvc #1: KVM does not look */
+		{ 0xd4000003, SMCCC_VERSION_1_1 },   /* smc #0 */
+		{ 0xd4000023, SMCCC_NOT_SUPPORTED }, /* smc #1 */
+	};
+	struct machine m = machine_new(1);
+	struct cpu *c = m.cpu;
+
+	(void)state;
+	for (unsigned k = 0; k < ARRAY_SIZE(rows); k++) {
+		struct insn i = decoded(c, rows[k].word);
+
+		cpu_set_pstate(c, 5);
+		c->x[0] = SMCCC_VERSION;
+		assert_int_equal(i.exec(c, &i), EXEC_NEXT);
+		assert_int_equal((int64_t)c->x[0], rows[k].answer);
+		cpu_set_pstate(c, 0);
+		assert_int_equal(i.exec(c, &i), EXEC_JUMP);
+		assert_int_equal(c->sys[SYS_ESR_EL1], 1u << 25);
+	}
+	machine_free(&m);
+}
+
 static void a_prefetch_never_faults(void **state)
 {
 	static const uint32_t words[] = {
@@ -128,6 +158,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_hint_but_the_waiting_ones_does_nothing),
 		cmocka_unit_test(undefined_goes_before_the_fp_trap),
+		cmocka_unit_test(hvc_and_smc_of_el1_are_hypercalls),
 		cmocka_unit_test(a_prefetch_never_faults),
 		cmocka_unit_test(a_fault_leaves_the_base_of_a_writeback_alone),
 	};
