@@ -91,18 +91,19 @@ static void sizes(const struct granule *g)
 
 static void block_rules(const struct granule *g)
 {
-	bool lpa = g->shift == 16 && (read_sysreg(id_aa64mmfr0_el1) & 0xf) >= 6;
 	u64 va = high(48, 0), *e;
 	struct fault f;
 
-	/* A block where there may be none: level 0 always, level 1 but with 4K, or 64K and addresses of 52 bits. */
+	/* A block where there may be none: level 0 always, level 1 but with 4K, or 64K and 52 bits of addresses. */
 	if (g->shift != 12) {
-		e = build(g, 47, high(47, 0), 1, 0x40000000);
+		bool large = g->shift == 16 && (read_sysreg(id_aa64mmfr0_el1) & 0xf) >= 6;
+
+		va = high(47, 0) + (u64)target;
+		build(g, 47, va, 1, 0);
 		set_half(g, 47, 0);
-		f = catch_fault(rd, high(47, 0));
-		report(fault_fsc(f) == 5 || lpa, "%s: a block at level 1 is a translation fault but with FEAT_LPA",
-		       g->name);
-		(void)e;
+		f = catch_fault(rd, va);
+		report(large ? !f.taken : fault_fsc(f) == 5, "%s: a block at level 1 is a translation fault%s",
+		       g->name, g->shift == 16 ? ", or memory if PARange is 52 bits" : "");
 	} else {
 		memset(tables, 0, sizeof(tables));
 		((u64 *)tables[0])[0] = 0x40000000 | PTE_VALID | PTE_AF;

@@ -44,7 +44,10 @@ static void stxr_to(u64 va) { asm volatile("mov x9, %0\n stxr w10, xzr, [x9]" ::
 static void ldxr_of(u64 va) { asm volatile("mov x9, %0\n ldxr x10, [x9]" ::"r"(va) : "x9", "x10", "memory"); }
 static void ldadd_to(u64 va) { asm volatile("mov x9, %0\n ldadd x10, x10, [x9]" ::"r"(va) : "x9", "x10", "memory"); }
 
-/* Whether the fault says write; 2: no fault. */
+/*
+ * Whether the fault says write; 2: no fault. A STXR that fails for want of a LDXR need not fault: which
+ * of the two is found first is up to the processor (Arm ARM, AArch64.ExclusiveMonitorsPass).
+ */
 static unsigned wnr(void (*fn)(u64), u64 va)
 {
 	struct fault f = catch_fault(fn, va);
@@ -58,12 +61,12 @@ void test(void)
 
 	mmu_on();
 	report(wnr(ldxr_of, 0x7000000000) == 0, "LDXR of nothing: a read");
-	report(wnr(stxr_to, 0x7000000000) == 1, "STXR to nothing: a write");
+	report(wnr(stxr_to, 0x7000000000) >= 1, "STXR to nothing: a write, or it fails");
 	report(wnr(ldadd_to, 0x7000000000) == 0, "LDADD to nothing: a read would fault too");
-	report(wnr(stxr_to, (u64)word + 1) == 1, "STXR misaligned: a write");
+	report(wnr(stxr_to, (u64)word + 1) >= 1, "STXR misaligned: a write, or it fails");
 	mmu_map(0x7100000000, (u64)page_alloc(), PTE_NORMAL | PTE_RO);
-	report(wnr(ldadd_to, 0x7100000000) == 1 && wnr(stxr_to, 0x7100000000) == 1,
-	       "LDADD, STXR to a read-only page: a write");
+	report(wnr(ldadd_to, 0x7100000000) == 1, "LDADD to a read-only page: a write");
+	report(wnr(stxr_to, 0x7100000000) >= 1, "STXR too, or it fails");
 	sync_handler = resume;
 	while (TRY("") && ++tries < 1000)
 		;
