@@ -89,13 +89,17 @@ static void one(const struct timer *t)
 	now = t;
 	t->ctl(0);
 	t->cval(0);
-	report((t->get_ctl() & 5) == 0, "%s: disabled, ISTATUS reads 0 here", t->name);
+	report((t->get_ctl() & 1) == 0, "%s: disabled", t->name); /* ISTATUS is unknown then */
 	t->ctl(3);
 	report(t->get_ctl() == 7 && !gic_pending(t->ppi), "%s: masked and expired: ISTATUS set, no interrupt",
 	       t->name);
 	t->ctl(1);
 	report(t->get_ctl() == 5 && pending_soon(t->ppi, true), "%s: unmasked: pending in the GIC", t->name);
-	t->cval(~0ul);
+	/*
+	 * The end of time; for the physical timer hours from now: where the processor has no CNTPOFF_EL2, KVM
+	 * adds its offset to CVAL modulo 2^64, and what was to come never comes at once.
+	 */
+	t->cval(t == &timers[0] ? ~0ul : t->count() + (1ul << 44));
 	report(t->get_ctl() == 1 && pending_soon(t->ppi, false), "%s: a new CVAL takes the level away again",
 	       t->name);
 	t->tval(0xffffffff);
