@@ -59,8 +59,17 @@ static void take(void)
 	irq_disable();
 }
 
+static void set_edge(unsigned spi)
+{
+	u64 reg = D + GICD_ICFGR + spi / 16 * 4;
+
+	write32(reg, read32(reg) | 2u << spi % 16 * 2);
+}
+
 static void priorities(void)
 {
+	set_edge(SPI_A);
+	set_edge(SPI_B);
 	gic_route(SPI_A, 0);
 	gic_route(SPI_B, 0);
 	gic_enable(SPI_A);

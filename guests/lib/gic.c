@@ -72,6 +72,9 @@ void gic_init(void)
 	}
 	for (unsigned i = 32; i < lines; i += 4)
 		write32(D + GICD_IPRIORITYR + i, 0xa0a0a0a0);
+	/* Levels: what an SPI is before anybody says it is nowhere written. */
+	for (unsigned i = 32; i < lines; i += 16)
+		write32(D + GICD_ICFGR + i / 4, 0);
 	write32(D + GICD_CTLR, v2 ? GICD_CTLR_GRP0 : GICD_CTLR_ARE | GICD_CTLR_GRP1 | GICD_CTLR_GRP0);
 	gic_init_cpu();
 }
