@@ -25,7 +25,7 @@ run for i in 1 2 3; do for c in /sys/devices/system/cpu/cpu[1-9]; do test -e $c/
 run n=$(grep -c ^processor /proc/cpuinfo); irq=$(awk -F: '/uart-pl011/ { print $1 + 0 }' /proc/interrupts); echo $((n - 1)) > /proc/irq/$irq/smp_affinity_list; cat /proc/irq/$irq/effective_affinity_list | grep -qx $((n - 1)) || test $n = 1
 run echo typed after the move
 run for c in $(seq 0 $(($(grep -c ^processor /proc/cpuinfo) - 1))); do taskset $(printf '%x' $((1 << c))) true || exit 1; done
-run ! dmesg | grep -iE 'warn|error|fail|unexpected|BUG' | grep -viE 'EXT4|errors=|ACPI|error report|error code|failsafe'
+run ! dmesg | grep -iE 'warn|error|fail|unexpected|BUG' | grep -viE 'EXT4|errors=|ACPI|error report|error code|failsafe|rcu_cpu_stall_timeout'
 send poweroff -f
 expect reboot: Power down
 end

@@ -25,7 +25,7 @@ run test $(ls /sys/devices/system/cpu/vulnerabilities | wc -l) -ge 5
 run ! grep Vulnerable /sys/devices/system/cpu/vulnerabilities/*
 run dd if=/dev/urandom of=/tmp/x bs=1M count=4 2>/dev/null && gzip -c /tmp/x | gunzip | cmp - /tmp/x
 run seq 20000 | sort -n -r | tail -1 | grep -qx 1
-run ! dmesg | grep -iE 'warn|error|fail|unexpected|BUG' | grep -viE 'EXT4|errors=|ACPI|error report|error code|failsafe'
+run ! dmesg | grep -iE 'warn|error|fail|unexpected|BUG' | grep -viE 'EXT4|errors=|ACPI|error report|error code|failsafe|rcu_cpu_stall_timeout'
 send poweroff -f
 expect reboot: Power down
 end
