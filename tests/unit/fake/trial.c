@@ -27,8 +27,8 @@ static enum bus_result device_access(void *opaque, uint64_t offset, unsigned siz
 	d->offset = offset;
 	d->size = size;
 	if (write) {
-		d->writes++;
 		d->value = *value;
+		atomic_fetch_add(&d->writes, 1);
 	} else {
 		d->reads++;
 		*value = d->value;

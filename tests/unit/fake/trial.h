@@ -14,6 +14,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
@@ -37,7 +38,8 @@
 #define TRIAL_NOBODY    UINT64_C(0x0b000000)    /* nothing is there */
 
 struct trial_device {
-	unsigned reads, writes, size;   /* size of the last access */
+	_Atomic unsigned writes;        /* may be watched from another thread */
+	unsigned reads, size;           /* size of the last access */
 	uint64_t offset, value;         /* of the last access; what a read gives */
 	bool refuses;
 	struct hv_vcpu *kicks;          /* a vCPU that is kicked by each access */

@@ -487,7 +487,7 @@ static struct trial with_interrupt(bool edge)
 
 static void wait_until_ready(struct trial *t)
 {
-	while (!__atomic_load_n(&t->device->writes, __ATOMIC_SEQ_CST))
+	while (!atomic_load(&t->device->writes))
 		pause_us(100);
 }
 
