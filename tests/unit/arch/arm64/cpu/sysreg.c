@@ -300,7 +300,7 @@ static void encodings_of_absent_features_are_undefined(void **state)
 		0xd53ca409, 0xd538a4e9,                         /* mrs x9, lorid_el1 and its neighbour */
 		0xd9200129, 0xd503409f,                         /* stg x9, [x9]; msr tco, #0 */
 		0xd503323f, 0xd503407f,                         /* dsb nxs; msr uao, #0 */
-		0xd4000003, 0xd4400000,                         /* smc #0, hlt #0: no EL3, no halting debug */
+		0xd4400000,                                     /* hlt #0: no halting debug */
 	};
 	struct machine m = machine_new(1);
 
