@@ -62,10 +62,16 @@ void test(void)
 	mmu_on();
 	report(wnr(ldxr_of, 0x7000000000) == 0, "LDXR of nothing: a read");
 	report(wnr(stxr_to, 0x7000000000) >= 1, "STXR to nothing: a write, or it fails");
-	report(wnr(ldadd_to, 0x7000000000) == 0, "LDADD to nothing: a read would fault too");
+	if (has_lse())
+		report(wnr(ldadd_to, 0x7000000000) == 0, "LDADD to nothing: a read would fault too");
+	else
+		report_skip("LDADD to nothing: a read would fault too", "no FEAT_LSE");
 	report(wnr(stxr_to, (u64)word + 1) >= 1, "STXR misaligned: a write, or it fails");
 	mmu_map(0x7100000000, (u64)page_alloc(), PTE_NORMAL | PTE_RO);
-	report(wnr(ldadd_to, 0x7100000000) == 1, "LDADD to a read-only page: a write");
+	if (has_lse())
+		report(wnr(ldadd_to, 0x7100000000) == 1, "LDADD to a read-only page: a write");
+	else
+		report_skip("LDADD to a read-only page: a write", "no FEAT_LSE");
 	report(wnr(stxr_to, 0x7100000000) >= 1, "STXR too, or it fails");
 	sync_handler = resume;
 	while (TRY("") && ++tries < 1000)

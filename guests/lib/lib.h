@@ -62,6 +62,11 @@ void *memcpy(void *d, const void *s, size_t n);
 int memcmp(const void *a, const void *b, size_t n);
 extern u64 dtb;
 
+/* What a CPU may lack. */
+static inline bool has_lse(void) { return read_sysreg(id_aa64isar0_el1) >> 20 & 0xf; }
+static inline bool has_lrcpc(void) { return read_sysreg(id_aa64isar1_el1) >> 20 & 0xf; }
+static inline bool has_pan(void) { return read_sysreg(id_aa64mmfr1_el1) >> 20 & 0xf; }
+
 /* Exceptions (exception.c). */
 struct regs { u64 x[31], sp, elr, spsr, esr, far, vector; };
 
