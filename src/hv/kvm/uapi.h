@@ -21,6 +21,9 @@
 #define KVM_CAP_ARM_WRITABLE_IMP_ID_REGS 239
 #endif
 
+/* LD64B and ST64B of a device; told like KVM_EXIT_ARM_NISV. */
+#define UAPI_EXIT_ARM_LDST64B 42
+
 /* ioctl numbers carry the size of their structure, so ours serve as well. */
 struct uapi_counter_offset {
 	uint64_t offset, reserved;

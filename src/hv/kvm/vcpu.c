@@ -356,6 +356,7 @@ static const struct {
 } exits[] = {
 	{ KVM_EXIT_MMIO, exit_mmio },
 	{ KVM_EXIT_ARM_NISV, exit_nisv },
+	{ UAPI_EXIT_ARM_LDST64B, exit_nisv },
 	{ KVM_EXIT_HYPERCALL, exit_hypercall },
 	{ KVM_EXIT_SYSTEM_EVENT, exit_system_event },
 	{ KVM_EXIT_INTR, exit_intr },

@@ -795,23 +795,26 @@ static void an_access_that_nobody_answers_is_injected_as_an_abort(void **state)
 static void an_access_that_KVM_cannot_decode(void **state)
 {
 	static const struct comes_back told[] = { { 0, KVM_EXIT_ARM_NISV, NULL }, { EINTR, 0, NULL } };
+	static const struct comes_back of_64_bytes[] = { { 0, UAPI_EXIT_ARM_LDST64B, NULL }, { EINTR, 0, NULL } };
 	static const struct comes_back untold[] = { { ENOSYS, 0, NULL }, { EINTR, 0, NULL } };
+	static const struct comes_back *const runs[] = { told, of_64_bytes, untold };
 
 	(void)state;
-	for (unsigned i = 0; i < 4; i++) {
-		struct machine_of_one m = one(i & 1 ? told : untold);
+	for (unsigned i = 0; i < 2 * ARRAY_SIZE(runs); i++) {
+		struct machine_of_one m = one(runs[i / 2]);
+		bool refused = i & 1;
 		struct said s;
 
-		k.fails = i & 2 ? "VCPU_EVENTS" : NULL;
+		k.fails = refused ? "VCPU_EVENTS" : NULL;
 		k.fail_errno = EINVAL;
 		*stored(REG_ID_CORE(0x40)) = 0x123450000; /* PC: nothing is there */
 		said_begin(&s);
 		assert_int_equal(hv_vcpu_run(m.vcpu, &m.exit), 0);
 		said_end(&s);
-		assert_int_equal(m.exit.reason, i & 2 ? HV_EXIT_FAIL : HV_EXIT_KICKED);
+		assert_int_equal(m.exit.reason, refused ? HV_EXIT_FAIL : HV_EXIT_KICKED);
 		assert_non_null(strstr(s.text, "the guest gets an external abort"));
 		assert_int_equal(how_often("VCPU_EVENTS"), 1);
-		if (i & 2)
+		if (refused)
 			assert_non_null(strstr(m.exit.fail.text, "no way to abort it"));
 		done(&m);
 	}
