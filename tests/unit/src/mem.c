@@ -231,6 +231,21 @@ static bool is_gone_in_a_child(uint8_t *host, size_t bytes)
 	return WIFEXITED(status) && !WEXITSTATUS(status);
 }
 
+/* qemu-aarch64 takes the advice and does nothing. */
+static bool host_heeds_dontfork(void)
+{
+	size_t bytes = (size_t)sysconf(_SC_PAGESIZE);
+	uint8_t *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	bool gone;
+
+	assert_ptr_not_equal(p, MAP_FAILED);
+	*p = 1;
+	assert_int_equal(madvise(p, bytes, MADV_DONTFORK), 0);
+	gone = is_gone_in_a_child(p, bytes);
+	munmap(p, bytes);
+	return gone;
+}
+
 static void a_child_has_none_of_it_files_included(void **state)
 {
 	struct mem *m = two_regions();
@@ -239,6 +254,11 @@ static void a_child_has_none_of_it_files_included(void **state)
 	int fd = make_file(200000);
 
 	(void)state;
+	if (!host_heeds_dontfork()) {
+		close(fd);
+		mem_free(m);
+		skip();
+	}
 	assert_false(is_gone_in_a_child(common, 1));
 	assert_true(is_gone_in_a_child(p, 4 * MIB));
 	assert_int_equal(mem_load_file(m, gpa(0x40000000), fd, 0, 200000), 0);
