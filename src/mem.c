@@ -23,6 +23,7 @@
 struct mem {
 	struct mem_region *regions;
 	unsigned count;
+	bool anonymous; /* files are copied */
 };
 
 static uint64_t page_bytes(void) { return (uint64_t)sysconf(_SC_PAGESIZE); }
@@ -257,6 +258,8 @@ static void catch_lost_pages(void)
 		sigaction(SIGBUS, &sa, NULL);
 }
 
+void mem_keep_anonymous(struct mem *m) { m->anonymous = true; }
+
 int mem_load_file(struct mem *m, gpa_t a, int fd, uint64_t offset, uint64_t len)
 {
 	uint8_t *p = mem_ptr(m, a, len);
@@ -266,7 +269,7 @@ int mem_load_file(struct mem *m, gpa_t a, int fd, uint64_t offset, uint64_t len)
 	if (!p)
 		return len ? -EFAULT : 0;
 	head = align_up(a.v, page) - a.v;
-	if ((a.v - offset) % page || len < head + page)
+	if (m->anonymous || (a.v - offset) % page || len < head + page)
 		return read_all(fd, p, len, offset);
 	whole = align_down(len - head, page);
 	err = read_all(fd, p, head, offset);

@@ -202,6 +202,31 @@ static int parse_value_name(const struct hv_attr_info *a, const char *text, uint
 	return names[0] ? log_err(-EINVAL, "--%s=%s: not a choice; use one of %s", a->option, text, names) : -ENOENT;
 }
 
+/* Some of "mte,..." where bits have names. */
+static int parse_names(const struct hv_attr_info *a, const char *text, uint64_t *words)
+{
+	const char *p = text, *end;
+	char name[32];
+	uint64_t n;
+	int err;
+
+	do {
+		end = strchrnul(p, ',');
+		snprintf(name, sizeof(name), "%.*s", (int)(end - p), p);
+		err = parse_value_name(a, name, &n);
+		if (!err)
+			words[n / 64] |= UINT64_C(1) << n % 64;
+		p = end + 1;
+	} while (!err && *end);
+	return err;
+}
+
+static int parse_set(const struct hv_attr_info *a, const char *text, uint64_t *words)
+{
+	return a->type == HV_ATTR_SVE_VLS ? parse_vector_lengths(a->option, text, words)
+					  : parse_names(a, text, words);
+}
+
 static int parse_attr_value(const struct hv_attr_info *a, const char *text, uint64_t *words)
 {
 	int err = a->kind == HV_CHOICE ? parse_value_name(a, text, words) : -ENOENT;
@@ -218,7 +243,7 @@ static int parse_attr_value(const struct hv_attr_info *a, const char *text, uint
 		if (!words[0] && strcmp(text, "off"))
 			return log_err(-EINVAL, "--%s=%s: not a choice; use on or off", a->option, text);
 		return 0;
-	case HV_SET: return parse_vector_lengths(a->option, text, words);
+	case HV_SET: return parse_set(a, text, words);
 	default:
 		/* UINT64_MAX would be "max" in disguise; nothing has that many. */
 		if (!plain_number(text, &words[0]) || words[0] == HV_ATTR_MAX)

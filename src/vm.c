@@ -288,6 +288,8 @@ static int build_memory(struct vm *vm)
 	int err = check_ram(vm);
 	char ram[32];
 
+	if (bit_of(vm->hv->attr.FEATURES, HV_FEATURE_MTE))
+		mem_keep_anonymous(vm->mem);
 	if (!err)
 		err = mem_add_ram(vm->mem, "ram", gpa(BOARD_RAM_BASE), vm->cfg->ram_bytes);
 	if (err == -ENOSPC)

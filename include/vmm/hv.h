@@ -54,6 +54,12 @@ enum hv_attr_type {
 #include <vmm/vm-attr.def>
 };
 
+/* Bits of HV_ATTR_FEATURES. */
+enum hv_feature {
+#define VM_FEATURE(bit, NAME, ...) HV_FEATURE_##NAME = (bit),
+#include <vmm/vm-attr.def>
+};
+
 enum hv_attr_kind { HV_NUMBER, HV_SET, HV_CHOICE, HV_SWITCH };
 
 /* A value for every attribute, by name: v.IPA_BITS[0]. */
@@ -75,7 +81,7 @@ struct hv_attr_info {
 
 const struct hv_attr_info *hv_attr_at(unsigned i);      /* NULL past the last */
 const struct hv_attr_info *hv_attr_info(uint16_t type); /* NULL: unknown */
-/* Name of bit or choice @n of an attribute: a capability, a model. NULL: it is a number. */
+/* Name of bit or choice @n of an attribute: a capability, a model, a feature. NULL: it is a number. */
 const char *hv_attr_value_name(const struct hv_attr_info *a, uint64_t n);
 
 /* What a backend can do of one attribute. Filled with the row's min before the backend is asked. */

@@ -61,6 +61,9 @@ void *mem_ptr(const struct mem *m, gpa_t a, uint64_t len);
 int mem_read(const struct mem *m, gpa_t a, void *dst, uint64_t len);
 int mem_write(const struct mem *m, gpa_t a, const void *src, uint64_t len);
 
+/* From now on files are copied, never mapped: pages of a file cannot have tags (FEAT_MTE). */
+void mem_keep_anonymous(struct mem *m);
+
 /*
  * Puts file bytes [offset, offset + len) at @a. Whole pages whose file offset and
  * address agree modulo the page size are mapped private, not copied; the rest is

@@ -53,6 +53,14 @@ const struct hv_attr_info *hv_attr_info(uint16_t type)
 	return NULL;
 }
 
+static const struct {
+	unsigned bit;
+	const char *name;
+} features[] = {
+#define VM_FEATURE(bit_, NAME, name_, help) { .bit = (bit_), .name = #name_ },
+#include <vmm/vm-attr.def>
+};
+
 const char *hv_attr_value_name(const struct hv_attr_info *a, uint64_t n)
 {
 	const struct hv_model *m;
@@ -62,6 +70,9 @@ const char *hv_attr_value_name(const struct hv_attr_info *a, uint64_t n)
 	for (unsigned i = 0; a->type == HV_ATTR_MODEL && (m = hv_model_at(i)); i++)
 		if (m->id == n)
 			return m->name;
+	for (unsigned i = 0; a->type == HV_ATTR_FEATURES && i < ARRAY_SIZE(features); i++)
+		if (features[i].bit == n)
+			return features[i].name;
 	return NULL;
 }
 
@@ -385,13 +396,18 @@ static const char *spell(const struct hv_attr_info *info, const uint64_t *value,
 			text_add(text, bytes, "=%" PRIu64, value[0]);
 		return text;
 	}
-	if (info->type != HV_ATTR_SVE_VLS) {
+	if (info->type == HV_ATTR_CAPS) {
 		text_add(text, bytes, "=0x%" PRIx64, value[0]);
 		return text;
 	}
-	for (unsigned i = 0, n = 0; i < info->words * 64u; i++)
-		if (bit_of(value, i))
+	for (unsigned i = 0, n = 0; i < info->words * 64u; i++) {
+		const char *name = hv_attr_value_name(info, i);
+
+		if (bit_of(value, i) && name)
+			text_add(text, bytes, "%s%s", n++ ? "," : "=", name);
+		else if (bit_of(value, i))
 			text_add(text, bytes, "%s%u", n++ ? "," : "=", (i + 1) * 128);
+	}
 	return text;
 }
 

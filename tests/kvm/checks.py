@@ -107,7 +107,7 @@ def exits_are_the_same(shared, run, row):
 
 def registers_agree(shared, run, row):
     """No register is in no table, and what the software hypervisor has, too, is the same there."""
-    options = {"pauth": "--pauth=on", "pmu": "--pmu=on", "sve-vls": "--sve-vl=max"}
+    options = {"pauth": "--pauth=on", "mte": "--features=mte", "pmu": "--pmu=on", "sve-vls": "--sve-vl=max"}
     lists = []
     for place in (shared.r.here, shared.place):
         for wanted in ([], [o for what, o in options.items() if place.has(what)]):

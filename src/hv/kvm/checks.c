@@ -106,6 +106,7 @@ static const struct cap_row {
 	  "an access to an address where nothing is reads as zero instead of aborting; Linux 5.5 or later has it" },
 	{ "pointer authentication", KVM_CAP_ARM_PTRAUTH_ADDRESS,
 	  "--pauth=on is refused; the CPU or the kernel lacks it" },
+	{ "memory tagging", KVM_CAP_ARM_MTE, "--features=mte is refused; the CPU or the kernel lacks it" },
 	{ "performance monitors", KVM_CAP_ARM_PMU_V3, "--pmu=on is refused; the CPU or the kernel lacks them" },
 	{ "common counter offset", KVM_CAP_COUNTER_OFFSET,
 	  "the guest's physical counter shows how long the host has been up; Linux 6.4 or later has it" },

@@ -198,6 +198,11 @@ static bool has_pauth(int host)
 	return kvm_host_cap(host, KVM_CAP_ARM_PTRAUTH_ADDRESS) && kvm_host_cap(host, KVM_CAP_ARM_PTRAUTH_GENERIC);
 }
 
+static uint64_t cpu_features(int host)
+{
+	return kvm_host_cap(host, KVM_CAP_ARM_MTE) ? UINT64_C(1) << HV_FEATURE_MTE : 0;
+}
+
 static int limit_of(int host, uint16_t type, struct hv_limit *l)
 {
 	switch (type) {
@@ -207,6 +212,7 @@ static int limit_of(int host, uint16_t type, struct hv_limit *l)
 	case HV_ATTR_SVE_VLS: return kvm_host_sve(host, l->bits);
 	case HV_ATTR_PAUTH: l->max = has_pauth(host); return 0;
 	case HV_ATTR_PMU: l->max = kvm_host_cap(host, KVM_CAP_ARM_PMU_V3) != 0; return 0;
+	case HV_ATTR_FEATURES: l->bits[0] = cpu_features(host); return 0;
 	default: return -ENOENT;
 	}
 }
@@ -233,6 +239,7 @@ static const struct {
 	{ HV_CAP_IRQFD, KVM_CAP_IRQFD },
 	{ HV_CAP_IOEVENTFD, KVM_CAP_IOEVENTFD },
 	{ HV_CAP_MMIO_DECODE, KVM_CAP_ARM_NISV_TO_USER },
+	{ HV_CAP_MTE, KVM_CAP_ARM_MTE },
 };
 
 static int cap_of(int host, int fd, uint32_t cap)

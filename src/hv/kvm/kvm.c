@@ -83,9 +83,15 @@ static int enable_cap(struct kvm_vm *k, uint32_t cap)
 /* Before the first vCPU. What the kernel lacks we do without, and say so when it matters. */
 static int enable_caps(struct kvm_vm *k)
 {
+	int err;
+
 	k->can_decode = !enable_cap(k, KVM_CAP_ARM_NISV_TO_USER);
 	/* MIDR_EL1 and its companions can then be written like other features, by models. */
 	enable_cap(k, KVM_CAP_ARM_WRITABLE_IMP_ID_REGS);
+	err = bit_of(k->vm.attr.FEATURES, HV_FEATURE_MTE) ? enable_cap(k, KVM_CAP_ARM_MTE) : 0;
+	if (err)
+		return log_err(err, "--features=mte: KVM refuses memory tagging for this VM: %s; leave it out",
+			       strerror(-err));
 	return kvm_smccc_filter(k);
 }
 

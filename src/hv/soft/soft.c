@@ -43,6 +43,7 @@ static const struct {
 	{ HV_ATTR_GIC, { .bits = { 1 << 2 | 1 << 3 } } },
 	{ HV_ATTR_PAUTH, { .max = 1 } },
 	{ HV_ATTR_PMU, { .max = 0 } },
+	{ HV_ATTR_FEATURES, { .bits = { 0 } } },
 };
 
 static int soft_attr_limit(uint16_t type, struct hv_limit *limit)

@@ -68,6 +68,7 @@ static int fake_attr_limit(uint16_t type, struct hv_limit *l)
 	case HV_ATTR_GIC: l->bits[0] = fake.gics; return 0;
 	case HV_ATTR_PAUTH: l->max = 1; return 0;
 	case HV_ATTR_PMU: l->max = 1; return fake.has_pmu ? 0 : -ENOENT;
+	case HV_ATTR_FEATURES: l->bits[0] = 1 << HV_FEATURE_MTE; return 0;
 	default: return -ENOENT;
 	}
 }

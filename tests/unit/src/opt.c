@@ -239,9 +239,10 @@ static void every_attribute_with_an_option_is_one(void **state)
 		if (!a->option)
 			continue;
 		snprintf(line, sizeof(line), "--%s %s", a->option,
-			 a->kind == HV_SWITCH       ? "on"
-			 : a->type == HV_ATTR_MODEL ? "v1"
-						    : "128");
+			 a->kind == HV_SWITCH          ? "on"
+			 : a->type == HV_ATTR_MODEL    ? "v1"
+			 : a->type == HV_ATTR_FEATURES ? "mte"
+						       : "128");
 		assert_int_equal(parse(&d, line), 0);
 		assert_int_equal(hv_block_next(&d.attr.block, NULL)->type, a->type);
 		assert_int_equal(hv_block_next(&d.attr.block, NULL)->payload[0],

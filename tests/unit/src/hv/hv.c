@@ -222,7 +222,8 @@ static void A6_the_same_type_twice_is_refused(void **state)
 static void A7_generic_and_architecture_types_have_ranges_of_their_own(void **state)
 {
 	static const uint16_t generic[] = { HV_ATTR_VCPU_COUNT, HV_ATTR_CAPS, HV_ATTR_MODEL };
-	static const uint16_t arch[] = { HV_ATTR_IPA_BITS, HV_ATTR_SVE_VLS, HV_ATTR_GIC, HV_ATTR_PAUTH, HV_ATTR_PMU };
+	static const uint16_t arch[] = { HV_ATTR_IPA_BITS, HV_ATTR_SVE_VLS, HV_ATTR_GIC,
+					 HV_ATTR_PAUTH,    HV_ATTR_PMU,     HV_ATTR_FEATURES };
 	unsigned count = 0;
 
 	(void)state;
@@ -791,14 +792,15 @@ static void D6_numbers_are_never_reused(void **state)
 		{ 1, "core-api-stable" }, { 2, "vcpu-count-max" }, { 3, "ipa-bits-max" }, { 4, "reg-list" },
 		{ 5, "mem-readonly" },    { 6, "dirty-log" },      { 7, "sve" },          { 8, "vm-reset" },
 		{ 9, "insn-count" },      { 10, "model" },         { 11, "saved-needs" }, { 12, "host-checks" },
-		{ 13, "irqfd" },          { 14, "ioeventfd" },     { 15, "mmio-decode" },
+		{ 13, "irqfd" },          { 14, "ioeventfd" },     { 15, "mmio-decode" }, { 16, "mte" },
 	};
 	static const struct {
 		uint16_t id;
 		const char *name;
 	} golden_attrs[] = {
-		{ 0x0001, "vcpu-count" }, { 0x0002, "caps" }, { 0x0003, "model" }, { 0x4001, "ipa-bits" },
-		{ 0x4002, "sve-vls" },    { 0x4003, "gic" },  { 0x4004, "pauth" }, { 0x4005, "pmu" },
+		{ 0x0001, "vcpu-count" }, { 0x0002, "caps" },    { 0x0003, "model" },
+		{ 0x4001, "ipa-bits" },   { 0x4002, "sve-vls" }, { 0x4003, "gic" },
+		{ 0x4004, "pauth" },      { 0x4005, "pmu" },     { 0x4006, "features" },
 	};
 
 	(void)state;
