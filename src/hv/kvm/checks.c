@@ -30,8 +30,7 @@ static int check_gic(int host, struct hv_check *c)
 {
 	struct hv_limit l = { 0 };
 
-	(void)host;
-	if (kvm_attr_limit(HV_ATTR_GIC, &l))
+	if (kvm_host_limit(host, HV_ATTR_GIC, &l))
 		return -ENOENT;
 	snprintf(c->found, sizeof(c->found), "%s",
 		 l.bits[0] == (1 << 2 | 1 << 3) ? "GICv2 and GICv3"
@@ -50,8 +49,7 @@ static int check_ipa(int host, struct hv_check *c)
 {
 	struct hv_limit l = { 0 };
 
-	(void)host;
-	if (kvm_attr_limit(HV_ATTR_IPA_BITS, &l))
+	if (kvm_host_limit(host, HV_ATTR_IPA_BITS, &l))
 		return -ENOENT;
 	snprintf(c->found, sizeof(c->found), "up to %u bits", (unsigned)l.max);
 	if (l.max < 40)
@@ -65,7 +63,7 @@ static int check_vcpus(int host, struct hv_check *c)
 	unsigned advised = (unsigned)kvm_host_cap(host, KVM_CAP_NR_VCPUS);
 	struct hv_limit l = { 0 };
 
-	if (kvm_attr_limit(HV_ATTR_VCPU_COUNT, &l))
+	if (kvm_host_limit(host, HV_ATTR_VCPU_COUNT, &l))
 		return -ENOENT;
 	snprintf(c->found, sizeof(c->found), "up to %u, %u advised", (unsigned)l.max, advised);
 	return 0;
@@ -74,17 +72,11 @@ static int check_vcpus(int host, struct hv_check *c)
 static int check_sve(int host, struct hv_check *c)
 {
 	uint64_t vls[HV_SVE_VLS_WORDS];
-	bool any = false;
 
 	if (kvm_host_sve(host, vls))
 		return -ENOENT;
-	for (unsigned i = 0; i < HV_SVE_VLS_WORDS * 64; i++) {
-		if (!bit_of(vls, i))
-			continue;
-		text_add_item(c->found, sizeof(c->found), ", ", "%u", (i + 1) * 128);
-		any = true;
-	}
-	if (any) {
+	kvm_sve_text(vls, ", ", c->found, sizeof(c->found));
+	if (c->found[0]) {
 		text_add(c->found, sizeof(c->found), " bits");
 		return 0;
 	}

@@ -173,6 +173,14 @@ int kvm_host_sve(int host, uint64_t vls[HV_SVE_VLS_WORDS])
 	return err;
 }
 
+void kvm_sve_text(const uint64_t *vls, const char *separator, char *text, size_t bytes)
+{
+	text[0] = 0;
+	for (unsigned i = 0; i < HV_SVE_VLS_WORDS * 64; i++)
+		if (bit_of(vls, i))
+			text_add_item(text, bytes, separator, "%u", (i + 1) * 128);
+}
+
 bool kvm_host_has_filter(int host)
 {
 	int vm = scratch_vm(host), err;
@@ -203,7 +211,7 @@ static uint64_t cpu_features(int host)
 	return kvm_host_cap(host, KVM_CAP_ARM_MTE) ? UINT64_C(1) << HV_FEATURE_MTE : 0;
 }
 
-static int limit_of(int host, uint16_t type, struct hv_limit *l)
+int kvm_host_limit(int host, uint16_t type, struct hv_limit *l)
 {
 	switch (type) {
 	case HV_ATTR_VCPU_COUNT: l->max = vcpu_max(host); return 0;
@@ -224,7 +232,7 @@ int kvm_attr_limit(uint16_t type, struct hv_limit *limit)
 
 	if (host < 0)
 		return host;
-	err = limit_of(host, type, limit);
+	err = kvm_host_limit(host, type, limit);
 	close(host);
 	return err;
 }

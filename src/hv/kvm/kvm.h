@@ -76,6 +76,10 @@ int kvm_host_vm_type(int host, unsigned bits, unsigned long *type);
 /* The host's vector lengths, as HV_ATTR_SVE_VLS; all zero: none. */
 int kvm_host_sve(int host, uint64_t vls[HV_SVE_VLS_WORDS]);
 
+/* "128,256": vector lengths in bits; empty: none. */
+void kvm_sve_text(const uint64_t *vls, const char *separator, char *text, size_t bytes);
+/* What the host has of an attribute; -ENOENT: nothing is known of it. */
+int kvm_host_limit(int host, uint16_t type, struct hv_limit *l);
 /* Can hypercalls be handed to us? */
 bool kvm_host_has_filter(int host);
 

@@ -18,7 +18,6 @@
 #include <vmm/log.h>
 #include <vmm/mem.h>
 #include <vmm/regs.h>
-#include <vmm/text.h>
 
 #include "kvm.h"
 
@@ -60,24 +59,16 @@ static uint32_t features_of(const struct kvm_vm *k, unsigned id)
 	return set;
 }
 
-static void spell_lengths(const uint64_t *vls, char *text, size_t bytes)
-{
-	text[0] = 0;
-	for (unsigned i = 0; i < HV_SVE_VLS_WORDS * 64; i++)
-		if (bit_of(vls, i))
-			text_add_item(text, bytes, ",", "%u", (i + 1) * 128);
-}
-
 /* KVM gives the host's lengths up to a largest one, and no other choice. */
 static int refuse_lengths(struct kvm_vm *k, int err)
 {
 	uint64_t host[HV_SVE_VLS_WORDS];
 	char want[120], have[120];
 
-	spell_lengths(k->vm.attr.SVE_VLS, want, sizeof(want));
+	kvm_sve_text(k->vm.attr.SVE_VLS, ",", want, sizeof(want));
 	if (kvm_host_sve(k->host, host))
 		memset(host, 0, sizeof(host));
-	spell_lengths(host, have, sizeof(have));
+	kvm_sve_text(host, ",", have, sizeof(have));
 	return log_err(err,
 		       "--sve-vl=%s: KVM refuses it; a guest can have this host's lengths from the smallest to any "
 		       "largest one, without gaps: %s",
