@@ -369,6 +369,8 @@ uint64_t hv_vcpu_insn_count(struct hv_vcpu *vcpu);      /* 0 where the backend d
 int hv_reg_list(struct hv_vm *vm, struct hv_vcpu *vcpu, struct hv_reg *regs, unsigned *count);
 /* The same, into memory that is the caller's to free; NULL after failure. */
 int hv_reg_list_new(struct hv_vm *vm, struct hv_vcpu *vcpu, struct hv_reg **regs, unsigned *count);
+/* Is @id in such a list? */
+bool hv_reg_is_listed(const struct hv_reg *regs, unsigned count, uint64_t id);
 const char *hv_reg_name(uint64_t id);                   /* of regs.def and regs-kvm.def; NULL: not there */
 /*
  * hv_reg_bytes(id) bytes at @value. No message. -ENOENT unknown; -EINVAL a value the

@@ -1050,6 +1050,14 @@ int hv_reg_list_new(struct hv_vm *vm, struct hv_vcpu *vcpu, struct hv_reg **regs
 	return *regs ? hv_reg_list(vm, vcpu, *regs, count) : -ENOMEM;
 }
 
+bool hv_reg_is_listed(const struct hv_reg *regs, unsigned count, uint64_t id)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (regs[i].id == id)
+			return true;
+	return false;
+}
+
 static const struct hv_reg *find_reg(const struct hv_vm *vm, uint64_t id, unsigned *index)
 {
 	for (unsigned i = 0; i < vm->reg_count; i++) {

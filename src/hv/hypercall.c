@@ -100,14 +100,6 @@ static uint64_t wanted_of(const struct hypercalls *h, uint64_t reg)
 
 /* ---- Its way into the registers ---- */
 
-static bool is_listed(const struct hv_reg *regs, unsigned count, uint64_t id)
-{
-	for (unsigned i = 0; i < count; i++)
-		if (regs[i].id == id)
-			return true;
-	return false;
-}
-
 /* Older ones have no way to start a CPU or to power off that a guest could find out. */
 static int check_psci(struct hv_vm *vm)
 {
@@ -130,7 +122,7 @@ static int check_wanted(struct hv_vm *vm, const struct hypercalls *h, const stru
 		const struct hypercall *c = &table[i];
 		uint64_t now = 0;
 
-		if (!bit(h->rows, i) || (c->always && !is_listed(regs, count, c->reg)))
+		if (!bit(h->rows, i) || (c->always && !hv_reg_is_listed(regs, count, c->reg)))
 			continue;
 		if (hv_reg_get(vm, NULL, c->reg, &now) || !bit(now, c->bit))
 			text_add_item(missing, sizeof(missing), ", ", "%s", c->name);
@@ -148,7 +140,7 @@ static void warn_of_unrestricted(const struct hv_vm *vm, const struct hypercalls
 	char names[200] = "";
 
 	for (unsigned i = 0; i < ARRAY_SIZE(table); i++)
-		if (table[i].always && !bit(h->rows, i) && !is_listed(regs, count, table[i].reg))
+		if (table[i].always && !bit(h->rows, i) && !hv_reg_is_listed(regs, count, table[i].reg))
 			text_add_item(names, sizeof(names), ", ", "%s", table[i].name);
 	if (names[0])
 		log_warn("--hypercalls: %s cannot be restricted on this kernel, which has no register for that; the "

@@ -75,21 +75,13 @@ static void turn_off(struct hv_vm *vm, const struct hv_reg *r, struct hv_why *wh
 	hv_reg_set_why(vm, NULL, r->id, zero, why);
 }
 
-static bool is_listed(const struct hv_reg *regs, unsigned count, uint64_t id)
-{
-	for (unsigned i = 0; i < count; i++)
-		if (regs[i].id == id)
-			return true;
-	return false;
-}
-
 /* A register the backend lacks reads as zero, or its feature is not there: good enough for a row that says 0. */
 static void check_absent(enum model_id model, const struct hv_reg *regs, unsigned count, struct hv_why *why)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(model_regs); i++) {
 		const struct model_reg *row = &model_regs[i];
 
-		if (row->model == model && row->value && !is_listed(regs, count, reg_ids[row->reg]))
+		if (row->model == model && row->value && !hv_reg_is_listed(regs, count, reg_ids[row->reg]))
 			hv_why_add(why, "%s is not there", hv_reg_name(reg_ids[row->reg]));
 	}
 }
