@@ -156,7 +156,8 @@ static bool plain_number(const char *text, uint64_t *value)
 }
 
 /* One of "128,256". */
-static int parse_vector_length(const char *name, const char *text, const char *piece, size_t len, uint64_t *words)
+static int parse_vector_length(const struct hv_attr_info *a, const char *text, const char *piece, size_t len,
+			       uint64_t *words)
 {
 	char number[8];
 	uint64_t n = 0;
@@ -166,22 +167,9 @@ static int parse_vector_length(const char *name, const char *text, const char *p
 		return log_err(
 			-EINVAL,
 			"--%s=%s: \"%.*s\" is not a vector length; use multiples of 128 up to 2048, like 128,256",
-			name, text, (int)len, piece);
+			a->option, text, (int)len, piece);
 	words[(n / 128 - 1) / 64] |= UINT64_C(1) << ((n / 128 - 1) % 64);
 	return 0;
-}
-
-static int parse_vector_lengths(const char *name, const char *text, uint64_t *words)
-{
-	const char *p = text, *end;
-	int err;
-
-	do {
-		end = strchrnul(p, ',');
-		err = parse_vector_length(name, text, p, (size_t)(end - p), words);
-		p = end + 1;
-	} while (!err && *end);
-	return err;
 }
 
 /* A choice with names. -ENOENT: this attribute has none. */
@@ -202,29 +190,35 @@ static int parse_value_name(const struct hv_attr_info *a, const char *text, uint
 	return names[0] ? log_err(-EINVAL, "--%s=%s: not a choice; use one of %s", a->option, text, names) : -ENOENT;
 }
 
-/* Some of "mte,..." where bits have names. */
-static int parse_names(const struct hv_attr_info *a, const char *text, uint64_t *words)
+/* One of "mte,...". */
+static int parse_bit_name(const struct hv_attr_info *a, const char *text, const char *piece, size_t len,
+			  uint64_t *words)
 {
-	const char *p = text, *end;
 	char name[32];
 	uint64_t n;
 	int err;
 
-	do {
-		end = strchrnul(p, ',');
-		snprintf(name, sizeof(name), "%.*s", (int)(end - p), p);
-		err = parse_value_name(a, name, &n);
-		if (!err)
-			words[n / 64] |= UINT64_C(1) << n % 64;
-		p = end + 1;
-	} while (!err && *end);
+	(void)text;
+	snprintf(name, sizeof(name), "%.*s", (int)len, piece);
+	err = parse_value_name(a, name, &n);
+	if (!err)
+		words[n / 64] |= UINT64_C(1) << n % 64;
 	return err;
 }
 
 static int parse_set(const struct hv_attr_info *a, const char *text, uint64_t *words)
 {
-	return a->type == HV_ATTR_SVE_VLS ? parse_vector_lengths(a->option, text, words)
-					  : parse_names(a, text, words);
+	int (*parse)(const struct hv_attr_info *a, const char *text, const char *piece, size_t len, uint64_t *words) =
+		a->type == HV_ATTR_SVE_VLS ? parse_vector_length : parse_bit_name;
+	const char *p = text, *end;
+	int err;
+
+	do {
+		end = strchrnul(p, ',');
+		err = parse(a, text, p, (size_t)(end - p), words);
+		p = end + 1;
+	} while (!err && *end);
+	return err;
 }
 
 static int parse_attr_value(const struct hv_attr_info *a, const char *text, uint64_t *words)
