@@ -88,14 +88,6 @@ static void translation_on(struct cpu *c)
 	set_sys(c, SYS_SCTLR_EL1, reg_rows[SYS_SCTLR_EL1].reset | 1);
 }
 
-static uint64_t xorshift(uint64_t *s)
-{
-	*s ^= *s << 13;
-	*s ^= *s >> 7;
-	*s ^= *s << 17;
-	return *s;
-}
-
 /* Values that lead somewhere: memory, its edges, a device, small numbers, anything. */
 static uint64_t likely(uint64_t r)
 {

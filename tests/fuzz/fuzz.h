@@ -57,6 +57,16 @@ static inline uint16_t take_u16(struct input *in) { uint16_t v; take(in, &v, siz
 static inline uint32_t take_u32(struct input *in) { uint32_t v; take(in, &v, sizeof(v)); return v; }
 static inline uint64_t take_u64(struct input *in) { uint64_t v; take(in, &v, sizeof(v)); return v; }
 
+/* ---- More from a seed than the input has ---- */
+
+static inline uint64_t xorshift(uint64_t *s)
+{
+	*s ^= *s << 13;
+	*s ^= *s >> 7;
+	*s ^= *s << 17;
+	return *s;
+}
+
 /* ---- Bytes as a file ---- */
 
 struct fuzz_file {

@@ -113,14 +113,6 @@ static void write_tables(void)
 		l3[i] = (i % 4 == 3 ? DEVICE : RAM_BASE + i * UINT64_C(4096)) | 0x704 | 3 | (i & 2 ? 1 << 6 : 0);
 }
 
-static uint64_t xorshift(uint64_t *s)
-{
-	*s ^= *s << 13;
-	*s ^= *s >> 7;
-	*s ^= *s << 17;
-	return *s;
-}
-
 /* Values that lead somewhere: memory, the edges of pages, a device, small numbers, anything. */
 static uint64_t likely(uint64_t r)
 {
