@@ -134,6 +134,9 @@ struct cpu {
 	struct mmu_ctx *ctx;            /* translations of the current EL */
 	struct mmu_ctx *ctx_el0;        /* of EL0 in the current ASID, for LDTR/STTR; == ctx at EL0 */
 	uint64_t icount;                /* instructions executed, for diagnosis and benchmarks */
+	/* The translator's (arch/x86_64): NZCV in the host's form, and its constants. */
+	uint32_t jit_raw, jit_nzcv_mask, jit_mxcsr;
+	struct jit *jit;                /* NULL: this cpu is interpreted */
 
 	_Alignas(64) uint8_t z[32][Z_STRIDE];
 	uint8_t p[17][Z_STRIDE / 8];    /* SVE predicates and FFR */

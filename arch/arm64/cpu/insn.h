@@ -52,7 +52,7 @@ struct insn {
 	uint16_t op;            /* enum a64_op */
 	uint8_t rd, rn, rm, ra; /* slots of cpu->x, or numbers of V registers */
 	uint8_t a, b;           /* small fields, meaning given by the opnd_ function */
-	uint8_t jit[4];         /* scratch of the translator's passes */
+	uint8_t unused[4];
 };
 _Static_assert(sizeof(struct insn) == 32, "two instructions a cache line");
 
@@ -113,7 +113,7 @@ struct a64_row {
 	uint8_t feat;           /* enum a64_feat */
 	opnd_fn *opnd;
 	exec_fn *exec;
-};      /* column emit is for arch/x86_64, which expands the table once more */
+};      /* column emit is for arch/x86_64 (emit.h there), which expands the table once more */
 
 enum a64_op {
 #define A64(name, ...) OP_##name,
