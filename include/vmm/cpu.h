@@ -13,6 +13,7 @@
 #define VMM_CPU_H
 
 #include <vmm/hv.h>
+#include <vmm/jit.h>
 #include <vmm/types.h>
 
 struct soc;
@@ -26,7 +27,11 @@ struct soc_config {
 	bool pmu;
 	uint64_t sve_vls[HV_SVE_VLS_WORDS];     /* all zero: no SVE */
 	unsigned spi_count;             /* multiple of 32 */
+	struct jit_config jit;          /* use JIT_ON, where cpu_translator(): translated; otherwise interpreted */
 };
+
+/* Can this host translate the guest's instructions? @text: to what ("x86-64"), or why not ("this CPU lacks AVX2"). */
+bool cpu_translator(char *text, size_t bytes);
 
 /*
  * Puts the GIC's ranges on the bus and creates all vCPUs, powered off but the

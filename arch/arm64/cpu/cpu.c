@@ -362,6 +362,7 @@ int soc_create_bare(const struct soc_config *cfg, const struct hv_env *env, unsi
 	struct soc *s;
 
 	one.vcpu_count = 1;
+	one.jit = (struct jit_config){ 0 };
 	s = soc_new(&one, env);
 	if (s && !cpu_new(s, 0, id)) {
 		cpu_reset(s->cpus[0]);
