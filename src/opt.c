@@ -155,6 +155,17 @@ static bool plain_number(const char *text, uint64_t *value)
 	return with_unit(text, 10, none, 1, value);
 }
 
+static int parse_number(const struct opt *o, const char *text, unsigned *value)
+{
+	uint64_t n = o->unsaid;
+
+	if (text && (!plain_number(text, &n) || n < o->min || n > o->max))
+		return log_err(-EINVAL, "--%s=%s: not a number from %" PRIu64 " to %" PRIu64 "; use one of them",
+			       o->name, text, o->min, o->max);
+	*value = (unsigned)n;
+	return 0;
+}
+
 /* One of "128,256". */
 static int parse_vector_length(const struct hv_attr_info *a, const char *text, const char *piece, size_t len,
 			       uint64_t *words)
@@ -289,6 +300,7 @@ static int parse_row(const struct opt *o, const char *text, void *dest)
 	case OPT_FLAG: *(bool *)dest = true; return 0;
 	case OPT_SIZE: return opt_size(o->name, text, o->min, o->max, dest);
 	case OPT_TIME: return opt_time(o->name, text, o->min, o->max, dest);
+	case OPT_NUMBER: return parse_number(o, text, dest);
 	case OPT_CHOICE: return parse_choice(o, text, dest);
 	case OPT_ATTR: return parse_attr(o, text, dest);
 	case OPT_ATTRS:
@@ -408,7 +420,7 @@ static void fill_argp(const struct parse *p, struct argp_option *a)
 			.key = KEY_FIRST + (int)i,
 			.arg = o->arg,
 			.doc = o->help,
-			.flags = o->hidden ? OPTION_HIDDEN : 0,
+			.flags = (o->hidden ? OPTION_HIDDEN : 0) | (o->unsaid ? OPTION_ARG_OPTIONAL : 0),
 			.group = group,
 		};
 		if (o->kind == OPT_ATTR) {
@@ -442,7 +454,8 @@ static int whole_names(const struct argp_option *options, int argc, char **argv)
 		while ((o->name || o->doc) && (!o->name || strcmp(o->name, name)))
 			o++;
 		if (o->name) {
-			i += o->arg && !strchr(argv[i], '='); /* its value is the next word */
+			/* Its value is the next word. */
+			i += o->arg && !(o->flags & OPTION_ARG_OPTIONAL) && !strchr(argv[i], '=');
 			continue;
 		}
 		near = opt_nearest(name, names, count);

@@ -21,6 +21,7 @@ enum opt_kind {
 	OPT_FLAG,               /* bool: no argument */
 	OPT_SIZE,               /* uint64_t bytes: 512M, 1G, 64K; a bare number is MiB */
 	OPT_TIME,               /* uint64_t ns: 30s, 500ms, 5m, 1h; a bare number is seconds */
+	OPT_NUMBER,             /* unsigned: decimal */
 	OPT_CHOICE,             /* unsigned: index of the value in @arg, "restart|exit" */
 	OPT_ATTR,               /* struct hv_block_buf: the row of vm-attr.def with this option name */
 	OPT_ATTRS,              /* the same for every row with an option that no other row here shows; name is NULL */
@@ -37,7 +38,8 @@ struct opt {
 	const char *name, *arg, *help;
 	enum opt_kind kind;
 	size_t offset;          /* of the variable in the struct given to opt_parse */
-	uint64_t min, max;      /* SIZE, TIME; max 0: no limit */
+	uint64_t min, max;      /* SIZE, TIME; max 0: no limit. NUMBER: always */
+	unsigned unsaid;        /* NUMBER: what the option alone means; 0: a value must follow */
 	bool hidden;            /* not in --help */
 };
 

@@ -18,7 +18,7 @@ struct dest {
 	const char *text, *maybe;
 	struct opt_list list, args;
 	bool flag;
-	unsigned choice;
+	unsigned choice, number, maybe_number;
 	struct hv_block_buf attr;
 };
 
@@ -39,6 +39,15 @@ static const struct opt rows[] = {
 	{ .name = "device", .arg = "NAME", .help = "h", .kind = OPT_LIST, .offset = AT(list) },
 	{ .name = "json", .help = "h", .kind = OPT_FLAG, .offset = AT(flag) },
 	{ .name = "on-reset", .arg = "restart|exit", .help = "h", .kind = OPT_CHOICE, .offset = AT(choice) },
+	{ .name = "n", .arg = "N", .help = "h", .kind = OPT_NUMBER, .offset = AT(number), .min = 1, .max = 1000000 },
+	{ .name = "check",
+	  .arg = "N",
+	  .help = "h",
+	  .kind = OPT_NUMBER,
+	  .offset = AT(maybe_number),
+	  .min = 1,
+	  .max = 99,
+	  .unsaid = 16 },
 	{ .name = "cpus", .kind = OPT_ATTR, .offset = AT(attr) },
 	{ .name = "ipa-bits", .kind = OPT_ATTR, .offset = AT(attr) },
 	{ .name = "sve-vl", .kind = OPT_ATTR, .offset = AT(attr) },
@@ -138,6 +147,24 @@ static void sizes_and_times_have_units(void **state)
 	}
 }
 
+static void a_number_may_go_without_saying(void **state)
+{
+	struct dest d;
+
+	(void)state;
+	assert_int_equal(parse(&d, "--n 1 --check=99"), 0);
+	assert_int_equal(d.number, 1);
+	assert_int_equal(d.maybe_number, 99);
+	/* Then what follows is not its value. */
+	assert_int_equal(parse(&d, "--n=1000000 --check 7"), 0);
+	assert_int_equal(d.number, 1000000);
+	assert_int_equal(d.maybe_number, 16);
+	assert_string_equal(d.args.value[0], "7");
+	assert_int_equal(parse(&d, "--check --json"), 0);
+	assert_int_equal(d.maybe_number, 16);
+	assert_true(d.flag);
+}
+
 /* One line each, which names option, value and what to do. */
 static void bad_options_give_one_line(void **state)
 {
@@ -164,6 +191,14 @@ static void bad_options_give_one_line(void **state)
 		{ "--on-reset maybe", { "--on-reset=maybe", "not a choice", "restart|exit" } },
 		{ "--on-reset=", { "--on-reset=", "not a choice", "restart|exit" } },
 		{ "--on-reset rest", { "--on-reset=rest", "not a choice", "restart|exit" } },
+		{ "--n 0", { "--n=0", "1 to 1000000", "use" } },
+		{ "--n 1000001", { "--n=1000001", "1 to 1000000", "use" } },
+		{ "--n 99999999999999999999", { "--n=9", "1 to 1000000", "use" } },
+		{ "--n 4K", { "--n=4K", "1 to 1000000", "use" } },
+		{ "--n=", { "--n=", "not a number", "use" } },
+		{ "--n", { "--n", "missing", "--help" } },
+		{ "--check=0", { "--check=0", "1 to 99", "use" } },
+		{ "--check=", { "--check=", "1 to 99", "use" } },
 		{ "--kernel=", { "--kernel", "empty", "leave" } },
 		{ "--cpus many", { "--cpus=many", "number of vCPUs", "use" } },
 		{ "--cpus max", { "--cpus=max", "number of vCPUs", "use" } },
@@ -256,6 +291,7 @@ int main(void)
 		cmocka_unit_test(good_options_fill_the_struct),
 		cmocka_unit_test(every_attribute_with_an_option_is_one),
 		cmocka_unit_test(sizes_and_times_have_units),
+		cmocka_unit_test(a_number_may_go_without_saying),
 		cmocka_unit_test(bad_options_give_one_line),
 		cmocka_unit_test(a_list_that_is_too_long_is_refused),
 		cmocka_unit_test(suggestions_are_near_or_none),
