@@ -95,17 +95,20 @@ static bool is_stopped(struct vm *vm)
 static void on_silence(void *opaque)
 {
 	struct vm *vm = opaque;
-	char where[200];
-	uint64_t total;
+	char where[200], count[48] = "";
+	uint64_t total, insns;
 
 	console_kept(vm->console, NULL, 0, &total);
 	if (total || vm->resets || is_stopped(vm))
 		return;
 	vm_pause(vm);
 	arch_where(vm->hv, vm->vcpus[0].hv, where, sizeof(where));
-	log_warn("the guest has written nothing to its console in %d s; vCPU 0 is at %s after %" PRIu64
-		 " instructions; a Linux kernel speaks with --cmdline \"console=ttyAMA0 earlycon\"",
-		 VM_SILENCE_S, where, hv_vcpu_insn_count(vm->vcpus[0].hv));
+	insns = hv_vcpu_insn_count(vm->vcpus[0].hv);
+	if (insns)
+		snprintf(count, sizeof(count), " after %" PRIu64 " instructions", insns);
+	log_warn("the guest has written nothing to its console in %d s; vCPU 0 is at %s%s"
+		 "; a Linux kernel speaks with --cmdline \"console=ttyAMA0 earlycon\"",
+		 VM_SILENCE_S, where, count);
 	/* Who has stopped the VM meanwhile wants it to stay so. */
 	if (!is_stopped(vm))
 		vm_resume(vm);
@@ -248,7 +251,7 @@ static int build_hypervisor(struct vm *vm)
 	if (!vm->mem || !vm->bus)
 		return -ENOMEM;
 	err = fit_attributes(vm);
-	env = (struct hv_env){ .mem = vm->mem, .bus = vm->bus, .loop = vm->loop };
+	env = (struct hv_env){ .mem = vm->mem, .bus = vm->bus, .loop = vm->loop, .jit = &vm->cfg->jit };
 	return err ? err : hv_create_vm2(vm->ops, &env, &vm->attr.block, &vm->hv);
 }
 
@@ -461,16 +464,27 @@ static void free_machine(struct vm *vm)
 	vm->mem = NULL;
 }
 
+/* What executes the guest's instructions, where that could be either. */
+static const char *engine(const struct vm *vm)
+{
+	if (hv_cap(vm->ops, vm->hv, HV_CAP_TRANSLATOR))
+		return ", instructions translated";
+	if (!hv_cap(vm->ops, vm->hv, HV_CAP_JIT))
+		return "";
+	return vm->cfg->jit.use == JIT_OFF ? ", instructions interpreted"
+					   : ", instructions interpreted (`vmm doctor' says why)";
+}
+
 static void say_what_runs(const struct vm *vm)
 {
 	const struct vm_config *cfg = vm->cfg;
 	const char *name = strrchr(cfg->kernel, '/');
 	char ram[32];
 
-	log_info("hypervisor %s, %u vCPU%s, %s, kernel %s (%s)%s%s, command line \"%.60s%s\", console %s%s",
+	log_info("hypervisor %s, %u vCPU%s, %s%s, kernel %s (%s)%s%s, command line \"%.60s%s\", console %s%s",
 		 vm->ops->name, vm->vcpu_count, vm->vcpu_count == 1 ? "" : "s",
-		 opt_size_text(cfg->ram_bytes, ram, sizeof(ram)), name ? name + 1 : cfg->kernel, vm->load.kind,
-		 cfg->initrd ? ", initrd " : "", cfg->initrd ? cfg->initrd : "", cfg->cmdline,
+		 opt_size_text(cfg->ram_bytes, ram, sizeof(ram)), engine(vm), name ? name + 1 : cfg->kernel,
+		 vm->load.kind, cfg->initrd ? ", initrd " : "", cfg->initrd ? cfg->initrd : "", cfg->cmdline,
 		 strlen(cfg->cmdline) > 60 ? "..." : "", cfg->console,
 		 !strcmp(cfg->console, "stdio") && isatty(STDIN_FILENO) ? " (Ctrl-a x leaves)" : "");
 	if (strlen(cfg->cmdline) > LINUX_CMDLINE_MAX)
@@ -574,6 +588,7 @@ static void fill_result(struct vm *vm, struct vm_result *r)
 
 	r->reason = vm_exit_name(r->status);
 	r->backend = vm->ops->name;
+	r->translated = hv_cap(vm->ops, vm->hv, HV_CAP_TRANSLATOR);
 	r->vcpu_count = vm->vcpu_count;
 	r->resets = vm->resets;
 	r->ram_bytes = vm->cfg->ram_bytes;

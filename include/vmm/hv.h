@@ -118,12 +118,14 @@ struct hv_ops;
 struct mem;
 struct bus;
 struct loop;
+struct jit_config;
 
 /* What a backend borrows from the VM it serves; must outlive it. */
 struct hv_env {
 	struct mem *mem;
 	struct bus *bus;
 	struct loop *loop;
+	const struct jit_config *jit;   /* NULL: nothing is wished. Refused where capability JIT is 0 */
 };
 
 /*

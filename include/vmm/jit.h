@@ -30,4 +30,9 @@ struct jit_config {
 	bool perf_map;          /* /tmp/perf-PID.map, for perf */
 };
 
+/* An option that asks for something, as the user would write it; NULL: nothing does. */
+const char *jit_wish(const struct jit_config *j);
+/* The same, of those that want a translator at work. */
+const char *jit_wish_to_translate(const struct jit_config *j);
+
 #endif

@@ -17,6 +17,7 @@
 #include <vmm/cmd.h>
 #include <vmm/hv.h>
 #include <vmm/hypercall.h>
+#include <vmm/jit.h>
 #include <vmm/opt.h>
 
 struct vm;
@@ -28,6 +29,7 @@ struct vm_config {
 	const char *hv;                 /* NULL: the best available */
 	struct hv_block_buf attr;
 	struct hypercalls hypercalls;
+	struct jit_config jit;
 	uint64_t ram_bytes;
 	const char *kernel, *initrd;    /* kernel is mandatory */
 	const char *cmdline;
@@ -45,6 +47,7 @@ struct vm_result {
 	const char *reason;             /* name of the status in exit.def, small letters */
 	char text[160];                 /* more about it, in one line; may be empty */
 	const char *backend;
+	bool translated;                /* the guest's instructions were, to the host's */
 	unsigned vcpu_count, resets;
 	uint64_t ram_bytes;
 	uint64_t wall_ns;               /* from start_ns to the end */

@@ -204,7 +204,7 @@ static void add_vm_facts(struct json_object *o, const struct hv_ops *ops, const 
 {
 	struct hv_block_buf fitted = c->attr;
 	struct json_object *features = json_object_new_object();
-	struct hv_env env = { mem_new(), bus_new(), loop_new() };
+	struct hv_env env = { .mem = mem_new(), .bus = bus_new(), .loop = loop_new() };
 	struct hv_vcpu *vcpu;
 	struct hv_vm *vm;
 

@@ -19,7 +19,7 @@ struct run {
 	struct opt_list positional;
 	const char *kernel, *hypercalls;
 	const char *result_path;
-	unsigned on_reset, log_level;
+	unsigned on_reset, log_level, jit, fp;
 };
 
 #define AT(field) offsetof(struct run, field)
@@ -57,6 +57,19 @@ static const struct opt rows[] = {
 	{ .kind = OPT_ATTRS, .offset = AT(vm.attr) },
 	OPT("hypercalls", "all|none|NAME,...",
 	    "which hypercalls the guest finds; `vmm help hypercalls' lists them (all)", STRING, hypercalls),
+
+	GROUP("How the software hypervisor executes (no guest sees any of it):"),
+	OPT("jit", "auto|on|off", "translate the guest's instructions to the host's; off interprets them (auto)",
+	    CHOICE, jit),
+	OPT("fp", "fast|strict",
+	    "fast: underflow and inexactness may be flagged as the host's CPU does; strict: as Arm's do (fast)",
+	    CHOICE, fp),
+	OPT("jit-cache-size", "SIZE", "room for translated code, for each vCPU (32M)", SIZE, vm.jit.cache_bytes,
+	    .min = JIT_CACHE_BYTES_MIN, .max = JIT_CACHE_BYTES_MAX),
+	OPT("jit-check", "N", "have one in N blocks executed by the interpreter, too, and say what differs (16)",
+	    NUMBER, vm.jit.check, .min = 1, .max = JIT_CHECK_MAX, .unsaid = JIT_CHECK_DEFAULT),
+	OPT("jit-perf", NULL, "tell perf about translated code, in /tmp/perf-PID.map", FLAG, vm.jit.perf_map),
+	OPT("count-insns", NULL, "count the guest's instructions in translated code, too", FLAG, vm.jit.count),
 
 	GROUP("How it ends (`vmm help exits' prints the exit status):"),
 	OPT("on-reset", "restart|exit", "when the guest resets (restart)", CHOICE, on_reset),
@@ -117,6 +130,7 @@ static int write_result(FILE *f, const char *path, const struct vm_result *r)
 	json_object_object_add(o, "status", json_object_new_int((int)r->status));
 	json_object_object_add(o, "text", json_object_new_string(r->text));
 	json_object_object_add(o, "backend", json_object_new_string(r->backend));
+	json_object_object_add(o, "translated", json_object_new_boolean(r->translated));
 	json_object_object_add(o, "vcpus", json_object_new_int((int)r->vcpu_count));
 	json_object_object_add(o, "ram_bytes", json_object_new_uint64(r->ram_bytes));
 	json_object_object_add(o, "resets", json_object_new_int((int)r->resets));
@@ -170,6 +184,8 @@ static int cmd_run(int argc, char **argv)
 	if (opt_parse(&set, argc, argv, &r) || check_options(&r))
 		return PROC_USAGE;
 	r.vm.reset_ends = r.on_reset;
+	r.vm.jit.use = (enum jit_use)r.jit;
+	r.vm.jit.fp_strict = r.fp;
 	log_set_level((enum log_level)r.log_level);
 	/* A pipe whose reader has left is an error of write(), not the end of the VM. */
 	signal(SIGPIPE, SIG_IGN);

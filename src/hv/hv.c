@@ -12,6 +12,7 @@
 #include <vmm/err.h>
 #include <vmm/hv.h>
 #include <vmm/hypercall.h>
+#include <vmm/jit.h>
 #include <vmm/log.h>
 #include <vmm/regs.h>
 #include <vmm/text.h>
@@ -605,13 +606,26 @@ static int too_early(const char *what)
 	return log_err(-EPERM, "%s: the VM is only half created; finish it first", what);
 }
 
+/* What a backend does not know it would ignore without a word. */
+static int check_jit(const struct hv_ops *ops, const struct jit_config *jit)
+{
+	const char *wish = jit ? jit_wish(jit) : NULL;
+
+	if (!wish || hv_cap(ops, NULL, HV_CAP_JIT))
+		return 0;
+	return log_err(-ENOTSUP, "%s: hypervisor %s translates no instructions; leave it out or use --hv=soft", wish,
+		       ops->name);
+}
+
 int hv_create_vm2(const struct hv_ops *ops, const struct hv_env *env, const struct hv_block *b, struct hv_vm **vm)
 {
 	struct hv_vm *v = NULL;
 	int err;
 
 	*vm = NULL;
-	err = ops->create(env, &v);
+	err = check_jit(ops, env->jit);
+	if (!err)
+		err = ops->create(env, &v);
 	if (err)
 		return err;
 	v->ops = ops;

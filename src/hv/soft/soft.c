@@ -11,11 +11,13 @@
 #include <vmm/cpu.h>
 #include <vmm/err.h>
 #include <vmm/hv.h>
+#include <vmm/log.h>
 #include <vmm/mem.h>
 
 struct soft_vm {
 	struct hv_vm vm; /* first: hv.c's part */
 	struct hv_env env;
+	struct jit_config jit; /* use is ON or OFF */
 	struct soc *soc;
 };
 
@@ -58,9 +60,15 @@ static int soft_attr_limit(uint16_t type, struct hv_limit *limit)
 	return -ENOENT;
 }
 
+static bool translates(const struct hv_vm *vm)
+{
+	char text[80];
+
+	return vm ? soft(vm)->jit.use == JIT_ON : cpu_translator(text, sizeof(text));
+}
+
 static int soft_check_cap(const struct hv_vm *vm, uint32_t cap)
 {
-	(void)vm;
 	switch (cap) {
 	case HV_CAP_VCPU_COUNT_MAX: return BOARD_VCPU_MAX;
 	case HV_CAP_IPA_BITS_MAX: return 48;
@@ -68,19 +76,45 @@ static int soft_check_cap(const struct hv_vm *vm, uint32_t cap)
 	case HV_CAP_VM_RESET:
 	case HV_CAP_MODEL:
 	case HV_CAP_SAVED_NEEDS:
-	case HV_CAP_INSN_COUNT:
 	case HV_CAP_HOST_CHECKS:
+	case HV_CAP_JIT:
 	case HV_CAP_MMIO_DECODE: return 1;
+	case HV_CAP_TRANSLATOR: return translates(vm);
+	case HV_CAP_INSN_COUNT: return !vm || !translates(vm) || soft(vm)->jit.count;
 	default: return 0;
 	}
 }
 
+/* From what is wished to what is done. */
+static int choose_engine(struct jit_config *jit)
+{
+	const char *wish = jit_wish_to_translate(jit);
+	char text[80];
+
+	if (jit->use == JIT_OFF)
+		return wish ? log_err(-EINVAL, "%s: nothing is translated with --jit=off; leave out one of them",
+				      wish)
+			    : 0;
+	jit->use = cpu_translator(text, sizeof(text)) ? JIT_ON : JIT_OFF;
+	if (wish && jit->use == JIT_OFF)
+		return log_err(-ENOTSUP, "%s: nothing can be translated here: %s; leave it out", wish, text);
+	if (!jit->cache_bytes)
+		jit->cache_bytes = JIT_CACHE_BYTES_DEFAULT;
+	return 0;
+}
+
 static int soft_create(const struct hv_env *env, struct hv_vm **vm)
 {
-	struct soft_vm *s = calloc(1, sizeof(*s));
+	struct jit_config jit = env->jit ? *env->jit : (struct jit_config){ 0 };
+	int err = choose_engine(&jit);
+	struct soft_vm *s;
 
+	if (err)
+		return err;
+	s = calloc(1, sizeof(*s));
 	if (!s)
 		return -ENOMEM;
+	s->jit = jit;
 	s->env = *env;
 	*vm = &s->vm;
 	return 0;
@@ -96,6 +130,7 @@ static int soft_finish(struct hv_vm *vm)
 		.pauth = a->PAUTH[0],
 		.pmu = a->PMU[0],
 		.spi_count = BOARD_SPI_COUNT,
+		.jit = soft(vm)->jit,
 	};
 
 	for (unsigned i = 0; i < HV_SVE_VLS_WORDS; i++)

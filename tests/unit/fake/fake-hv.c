@@ -271,7 +271,7 @@ const struct hv_ops fake_bare_ops = { .name = "bare", .help = "for tests", MANDA
 
 struct hv_env new_env(void)
 {
-	struct hv_env env = { mem_new(), bus_new(), loop_new() };
+	struct hv_env env = { .mem = mem_new(), .bus = bus_new(), .loop = loop_new() };
 
 	assert_int_equal(mem_add_ram(env.mem, "ram", gpa(0x40000000), 4 * MIB), 0);
 	return env;

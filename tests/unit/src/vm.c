@@ -89,6 +89,7 @@ static struct vm_result run_on(const char *hv, const struct guest *g)
 		.ram_bytes = 64 * MIB,
 		.cmdline = "",
 		.console = "null",
+		.jit = { .count = true },
 		.reset_ends = g->reset_ends,
 		.timeout_ns = g->timeout_ns ? g->timeout_ns : 20 * NSEC_PER_SEC,
 		.start_ns = loop_now_ns(),

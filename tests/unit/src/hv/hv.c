@@ -789,10 +789,24 @@ static void D6_numbers_are_never_reused(void **state)
 		uint32_t id;
 		const char *name;
 	} golden_caps[] = {
-		{ 1, "core-api-stable" }, { 2, "vcpu-count-max" }, { 3, "ipa-bits-max" }, { 4, "reg-list" },
-		{ 5, "mem-readonly" },    { 6, "dirty-log" },      { 7, "sve" },          { 8, "vm-reset" },
-		{ 9, "insn-count" },      { 10, "model" },         { 11, "saved-needs" }, { 12, "host-checks" },
-		{ 13, "irqfd" },          { 14, "ioeventfd" },     { 15, "mmio-decode" }, { 16, "mte" },
+		{ 1, "core-api-stable" },
+		{ 2, "vcpu-count-max" },
+		{ 3, "ipa-bits-max" },
+		{ 4, "reg-list" },
+		{ 5, "mem-readonly" },
+		{ 6, "dirty-log" },
+		{ 7, "sve" },
+		{ 8, "vm-reset" },
+		{ 9, "insn-count" },
+		{ 10, "model" },
+		{ 11, "saved-needs" },
+		{ 12, "host-checks" },
+		{ 13, "irqfd" },
+		{ 14, "ioeventfd" },
+		{ 15, "mmio-decode" },
+		{ 16, "mte" },
+		{ 17, "jit" },
+		{ 18, "translator" },
 	};
 	static const struct {
 		uint16_t id;
