@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Random words of a row and random operands for them, the same for the same seed. */
+#ifndef A64_DRAW_H
+#define A64_DRAW_H
+
+#include <stdint.h>
+
+/* xorshift64*; not 0. */
+struct rng {
+	uint64_t s;
+};
+
+uint64_t rnd(struct rng *r);
+unsigned below(struct rng *r, unsigned n);      /* 0..n-1 */
+
+uint64_t any_int(struct rng *r);
+
+/*
+ * A floating point number of @width bits with @fbits of fraction: special or a
+ * few steps beside one, of everyday size (so that sums round and cancel), a
+ * half-way case of rounding to an integer, or anything.
+ */
+uint64_t any_fp(struct rng *r, unsigned width, unsigned fbits);
+
+/* 64 bits of a vector: whole, or lanes that mean something in one of the sizes. */
+uint64_t any_lanes(struct rng *r);
+
+struct field {
+	char name[12];
+	unsigned lo, width;
+};
+
+struct row_fields {
+	struct field field[16];
+	unsigned count;
+};
+
+/* The fields in column bits of a row. */
+void fields_of(const char *bits, struct row_fields *r);
+
+/* Random bits in them, with corners (all zero, all one, one bit, equal registers) more often than chance gives. */
+uint32_t any_word(struct rng *r, unsigned row, const struct row_fields *fields);
+
+#endif
