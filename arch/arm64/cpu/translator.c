@@ -17,6 +17,7 @@ bool cpu_translator(char *text, size_t bytes)
 {
 	const struct translator *t = translator();
 
+	text[0] = 0;
 	if (t && !t->available(text, bytes))
 		return false;
 	snprintf(text, bytes, "%s", t ? t->host : "there is no translator for hosts of this architecture");
