@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <stdlib.h>
+
 #include <spec/board.h>
 #include <vmm/bus.h>
 #include <vmm/err.h>
@@ -10,10 +12,23 @@
 /* cpu_run() would lend one; nobody looks into those of cpus that are not run. */
 static struct hv_exit lent[BOARD_VCPU_MAX];
 
+/* The interpreter, unless VMM_TEST_JIT says otherwise and this host can. */
+static struct jit_config engine(void)
+{
+	char text[80];
+	bool on = getenv("VMM_TEST_JIT") && cpu_translator(text, sizeof(text));
+
+	return (struct jit_config){ .use = on ? JIT_ON : JIT_OFF, .cache_bytes = JIT_CACHE_BYTES_MIN, .count = on };
+}
+
 static struct soc *new_soc(unsigned cpus, unsigned gic_version)
 {
 	const struct soc_config cfg = {
-		.vcpu_count = cpus, .ipa_bits = 40, .gic_version = gic_version, .spi_count = 64
+		.vcpu_count = cpus,
+		.ipa_bits = 40,
+		.gic_version = gic_version,
+		.spi_count = 64,
+		.jit = engine(),
 	};
 	const struct hv_env env = { .mem = mem_new(), .bus = bus_new(), .loop = loop_new() };
 	struct soc *s;
