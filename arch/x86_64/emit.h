@@ -72,16 +72,19 @@ struct cold {
 	uint8_t *back;          /* where to go on (slow paths) */
 	uint16_t k;             /* which instruction of the block */
 	uint8_t fl;             /* enum jit_flags there */
-	bool fl_wanted;         /* NZCV is read afterwards */
+	uint8_t fl_after;       /* ... at @back, when the instruction sets NZCV */
 	uint64_t arg;
 };
+
+/* A group is checked once for all its accesses (see merge() in block.c). */
+enum jit_group { GROUP_NONE, GROUP_LEADER, GROUP_MEMBER };
 
 /* What the passes know about instruction k; see block.c. */
 struct note {
 	uint16_t off;           /* offset in its page */
 	bool fl_out;            /* NZCV is wanted behind it */
 	bool fl_target;         /* NZCV is wanted where its branch leads */
-	uint8_t group;          /* GROUP_ of block.c: one check for several accesses */
+	uint8_t group;          /* enum jit_group */
 	uint8_t group_last;     /* leader: index of the last member */
 	bool group_write;
 	uint16_t group_bytes;
@@ -93,8 +96,11 @@ struct jit {
 	struct x86 a;                   /* next byte of hot code (in the writable mapping) */
 	struct cpu *c;
 	struct jit_cache *cache;
-	uint64_t key;                   /* enum jit_key bits, jit.h */
-	uint8_t *start;                 /* of this block */
+	bool fp_strict;
+	uint64_t pa;                    /* of the first instruction */
+	uint32_t key;                   /* enum jit_key bits, jit.h */
+	uint32_t block;                 /* index in the cache */
+	uint8_t *start;                 /* its code */
 	unsigned n, k;                  /* instructions, the current one */
 	enum jit_flags fl;
 	bool unmerged;                  /* emitting the copy of a group whose common check failed */
@@ -162,8 +168,15 @@ void flags_to_mem(struct jit *j);
 /* A jump out of line when @cc: exec_ does this instruction, and the code goes on at slow_back(). */
 void slow_if(struct jit *j, enum x86_cond cc);
 
-/* Ends the fast path: where all slow_if() of this instruction come back to. Called by the driver after each emitter. */
-void slow_back(struct jit *j);
+/* The end of an instruction: where its slow paths, cold code from number @first on, come back to. The driver calls it. */
+void slow_back(struct jit *j, unsigned first);
+
+/* The code of instruction j->k: its emitter's, or a call of exec_. */
+void emit_insn(struct jit *j);
+emit_fn *emit_of(const struct insn *i);
+
+/* A cold_fn: leaves for the dispatcher with pc at offset arg of this page. */
+cold_fn cold_leave;
 
 /* Puts code behind the block: @emit is called later with @from's jump aimed there. */
 struct cold *cold_add(struct jit *j, cold_fn *emit, uint8_t *from);
@@ -174,9 +187,11 @@ struct cold *cold_add(struct jit *j, cold_fn *emit, uint8_t *from);
  * Checks an access of @bytes (<= 256) at address x[slot] + @off as one, through the software TLB; rcx is the addend
  * afterwards and changes EFLAGS and rdx. What the TLB does not have goes to exec_. Returns the operand of the first
  * byte, which uses rcx and the base's register or rax; add to its disp for the others. Valid while these keep their values.
- * Not for an unprivileged access.
  */
 struct x86_rm mem_check(struct jit *j, unsigned slot, int64_t off, unsigned bytes, bool write);
+
+/* The same as EL0 would (LDTR, STTR), never in a group. */
+struct x86_rm mem_check_unprivileged(struct jit *j, unsigned slot, int64_t off, unsigned bytes, bool write);
 
 /* The same for an address in a register that is neither rcx nor rdx. */
 struct x86_rm mem_check_reg(struct jit *j, int addr, unsigned bytes, bool write);
@@ -189,8 +204,17 @@ void mem_check_aligned(struct jit *j, struct x86_rm m, unsigned bytes);
 /* @dst becomes the virtual address of this instruction's page + @off. Leaves EFLAGS when they are busy (then uses rcx). */
 void emit_pc(struct jit *j, int dst, int64_t off);
 
-/* Ends the block: to the address in rax (VA), through the jump cache. */
-void emit_jump_rax(struct jit *j);
+/*
+ * Ends the block: to the address in rax (VA), through the jump cache. Where that does not know it
+ * yet the dispatcher finds PSTATE.BTYPE as @btype.
+ */
+void emit_jump_rax(struct jit *j, unsigned btype);
+
+/*
+ * Leaves for the dispatcher with pc at offset @off of this page if somebody has requested it. Every cycle has an
+ * edge that goes back or leaves the page, and those do this.
+ */
+void emit_exit_test(struct jit *j, unsigned off);
 
 /* Ends the block: goes on at page offset @off of this page, which may be outside the page. */
 void emit_goto(struct jit *j, int64_t off);
@@ -198,7 +222,10 @@ void emit_goto(struct jit *j, int64_t off);
 /* Conditional branch to offset @off of this page when @cc; the block goes on behind it. */
 void emit_branch(struct jit *j, enum x86_cond cc, int64_t off);
 
-/* Calls exec_ for this instruction. Every row may do this. */
+/* Behind a write to SP that may not be a multiple of 16 (flags_clobber() before the write). */
+void emit_check_sp(struct jit *j);
+
+/* Calls exec_ for this instruction. */
 void emit_exec(struct jit *j, const struct insn *i);
 
 /* May FP arithmetic be done by the host's instructions for the FPCR of this block? */

@@ -18,6 +18,8 @@
 #ifndef X86_64_JIT_H
 #define X86_64_JIT_H
 
+#include <stdio.h>
+
 #include "emit.h"
 
 /*
@@ -26,39 +28,95 @@
  */
 enum jit_key {
 	KEY_EL1     = 1 << 0,
-	KEY_SPSEL   = 1 << 1,
-	KEY_FP_TRAP = 1 << 2,
-	KEY_BTI     = 1 << 3,   /* some page is guarded: indirect branches store BTYPE, blocks look at it */
-	KEY_GUARDED = 1 << 4,   /* this page is */
+	KEY_FP_TRAP = 1 << 1,
+	KEY_BTI     = 1 << 2,   /* some page is guarded: indirect branches store BTYPE, blocks look at it */
+	KEY_GUARDED = 1 << 3,   /* this page is */
 	KEY_FPCR_SHIFT = 8,
 };
 
-uint64_t jit_key(const struct cpu *c, bool guarded);
+uint32_t jit_key(const struct cpu *c, bool guarded);
 
 /* ---- Code cache (cache.c) ---- */
 
-/* A translated block. Index 0 is none. */
+/* A translated block. Number 0 is none. */
 struct jit_block {
 	uint64_t pa;                    /* of its first instruction */
 	uint32_t key;
 	uint32_t code;                  /* offset in the cache; 16-byte aligned */
 	uint32_t next, next_in_page;    /* in hash and page lists */
 	uint16_t insns;
-	bool dead;
+	bool live;
 };
 
+#define JIT_SEGMENTS 4
+#define JIT_ENTRY_BYTES 10              /* what takes the place of a dead block's first instructions */
+#define JIT_HOT_ROOM (16 * 1024)        /* no block is larger */
+#define JIT_COLD_ROOM (24 * 1024)
+
+/*
+ * Segments fill one after the other, hot code from the front and cold code from the middle; when all are full the oldest is
+ * emptied. Code of a page links only to code of that page, so emptying a segment kills all blocks of the pages it has
+ * blocks of, and no jump into it is left but those of jump caches, which are purged.
+ */
 struct jit_cache {
 	uint8_t *rw, *rx;               /* the same memory twice */
-	size_t bytes;
-	unsigned segments, segment;
-	size_t segment_bytes;
-	uint8_t *hot, *cold;            /* free: [hot, cold) of the current segment, in rw */
+	size_t bytes, segment_bytes;
+	unsigned segment;               /* being filled */
+	unsigned emptied;               /* so many times was one emptied */
 	uint8_t *thunks_end;
+	uint8_t *hot, *hot_end, *cold, *cold_end;       /* free room of it, in rw */
+	uint32_t block, block_end;      /* its free block numbers */
+	uint32_t segment_blocks;
 	/* Thunks, addresses in rx. */
-	uint8_t *enter, *slow, *leave[4], *link, *dead;
+	const uint8_t *enter, *slow, *leave[4], *leave_at, *link, *dead;
 	struct jit_block *blocks;
-	uint32_t block_count, block_max;
 	uint32_t *hash, *pages;
+	struct jit_heat *heat;
+	FILE *perf;                     /* perf map, or NULL */
 };
+
+int jit_cache_create(struct jit_cache *t, size_t bytes);
+void jit_cache_destroy(struct jit_cache *t);
+
+/* The live block of these, or NULL. */
+struct jit_block *jit_find(struct jit_cache *t, uint64_t pa, uint32_t key);
+
+/* Has the instruction at @pa been asked about before, since its page was invalidated? From now on it has. */
+bool jit_is_warm(struct jit_cache *t, uint64_t pa);
+
+/* Sees to room for the largest block. Only while the vCPU is outside generated code. */
+void jit_make_room(struct cpu *c, struct jit_cache *t);
+
+/* Block number t->block, whose code began at t->hot and t->cold and ends at @hot and @cold, can be found from now on. */
+struct jit_block *jit_publish(struct jit_cache *t, const struct jit_block *b, uint8_t *hot, uint8_t *cold);
+
+void jit_kill_page(struct jit_cache *t, uint64_t pa);
+void jit_kill_all(struct jit_cache *t);
+
+/* ---- Thunks (thunks.c) ---- */
+
+/* Why generated code was left; pc is set. */
+enum jit_left {
+	LEFT_JUMP,      /* ask the dispatcher */
+	LEFT_EXIT,      /* exec_ returned EXEC_LEAVE */
+	LEFT_LINK,      /* a jump has no target yet: jit_link */
+	LEFT_DEAD,      /* the block at pc was invalidated, the jump cache still has it */
+};
+
+/* enum jit_left (*)(struct cpu *, const void *code) is t->enter. */
+typedef unsigned jit_enter_fn(struct cpu *c, const void *code);
+
+/* Writes them at the start of the cache; returns the end. */
+uint8_t *jit_write_thunks(struct jit_cache *t);
+
+/* Called by the thunk for an instruction that exec_ does. @where: page offset 11:0, and SLOW_ bits. LEFT_; 4: go on behind it. */
+unsigned jit_slow(struct cpu *c, uint32_t word, uint32_t where);
+enum { SLOW_RAW_SUB = 1 << 12, SLOW_RAW_ADD = 1 << 13 };
+enum { SLOW_DONE = 4 };
+
+/* ---- Blocks (block.c) ---- */
+
+/* Translates from @words at @pa; at most to the end of the page. */
+struct jit_block *jit_translate(struct cpu *c, uint64_t pa, const uint32_t *words, uint32_t key);
 
 #endif

@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
+#include <vmm/err.h>
 
 enum x86_reg { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15, X86_NONE = -1 };
 
@@ -339,7 +340,11 @@ static inline uint8_t *x86_jmp8(struct x86 *a)
 	x86_b(a, 0);
 	return a->p;
 }
-static inline void x86_aim8(uint8_t *end, const uint8_t *target) { end[-1] = (uint8_t)(target - end); }
+static inline void x86_aim8(uint8_t *end, const uint8_t *target)
+{
+	CHECK(target >= end && target - end < 128);
+	end[-1] = (uint8_t)(target - end);
+}
 
 static inline void x86_jmp_rm(struct x86 *a, struct x86_rm m) { x86_op(a, false, 0xff, 4, m); }
 static inline void x86_call_rm(struct x86 *a, struct x86_rm m) { x86_op(a, false, 0xff, 2, m); }

@@ -70,7 +70,7 @@ struct block;                   /* decoded instructions from one page, run.c */
 
 #define JC_ENTRIES 2048
 #define JC_EMPTY 1              /* no pc: odd */
-struct jc_entry { uint64_t va; struct block *block; };
+struct jc_entry { uint64_t va; void *block; };      /* struct block, or the translator's code */
 
 /*
  * Everything that depends on one translation regime and ASID. A cpu has one for
@@ -131,11 +131,12 @@ struct cpu {
 	uint8_t el, spsel, pan, ssbs, dit, il, ss, btype;
 	uint32_t fpcr, fpsr;
 	bool fp_trapped;                /* CPACR_EL1.FPEN for the current EL; kept by sysreg.c and except.c */
+	bool guarded_seen;              /* some guarded page has been fetched from: PSTATE.BTYPE matters */
 	struct mmu_ctx *ctx;            /* translations of the current EL */
 	struct mmu_ctx *ctx_el0;        /* of EL0 in the current ASID, for LDTR/STTR; == ctx at EL0 */
 	uint64_t icount;                /* instructions executed, for diagnosis and benchmarks */
 	/* The translator's (arch/x86_64): NZCV in the host's form, and its constants. */
-	uint32_t jit_raw, jit_nzcv_mask, jit_mxcsr;
+	uint32_t jit_raw, jit_nzcv_mask, jit_link[2];
 	struct jit *jit;                /* NULL: this cpu is interpreted */
 
 	_Alignas(64) uint8_t z[32][Z_STRIDE];
@@ -356,9 +357,11 @@ void mmu_flush_jump_caches(struct cpu *c);      /* blocks must be looked up agai
 void run_invalidate_page(struct cpu *c, uint64_t pa);
 void run_invalidate_all(struct cpu *c);
 void run_reset(struct cpu *c);
+void run_fpcr_changed(struct cpu *c);           /* the own thread, or nobody runs it */
+void run_fp_sync(struct cpu *c);                /* cpu->fpsr gets what the host's FP unit has collected for it */
 int  run_init(struct cpu *c);
 void run_destroy(struct cpu *c);
-void mmu_jc_add(struct mmu_ctx *m, uint64_t va, struct block *b);
+void mmu_jc_add(struct mmu_ctx *m, uint64_t va, void *block);
 void mmu_jc_forget(struct cpu *c, const void *from, size_t bytes);      /* blocks there are going away */
 
 /* ---- Exceptions (except.c): each takes the exception to EL1 and returns EXEC_JUMP ---- */

@@ -314,11 +314,11 @@ static void log_add(uint16_t *log, uint16_t *n, unsigned max, unsigned k)
 		++*n;
 }
 
-void mmu_jc_add(struct mmu_ctx *m, uint64_t va, struct block *b)
+void mmu_jc_add(struct mmu_ctx *m, uint64_t va, void *block)
 {
 	unsigned k = va >> 2 & (JC_ENTRIES - 1);
 
-	m->jc[k] = (struct jc_entry){ va, b };
+	m->jc[k] = (struct jc_entry){ va, block };
 	m->code[va >> 18 & 63] |= UINT64_C(1) << (va >> 12 & 63);
 	log_add(m->jc_log, &m->jc_log_n, ARRAY_SIZE(m->jc_log), k);
 }
@@ -770,6 +770,16 @@ void *mmu_atomic_ptr(struct cpu *c, uint64_t va, unsigned bytes, bool write, uns
 
 /* ---- Fetch ---- */
 
+/* Code that was translated when no page was guarded does not look at BTYPE. */
+static void note_guarded(struct cpu *c)
+{
+	c->ctx->has_guarded = true;
+	if (c->guarded_seen)
+		return;
+	c->guarded_seen = true;
+	mmu_flush_jump_caches(c);
+}
+
 const uint32_t *mmu_fetch(struct cpu *c, uint64_t va, uint64_t *pa, bool *guarded)
 {
 	const struct mem_region *r;
@@ -791,7 +801,7 @@ const uint32_t *mmu_fetch(struct cpu *c, uint64_t va, uint64_t *pa, bool *guarde
 	*pa = xlat_pa(&x, va);
 	*guarded = x.attr & ATTR_GUARDED;
 	if (*guarded)
-		c->ctx->has_guarded = true;
+		note_guarded(c);
 	if (x.attr & ATTR_GLOBAL)
 		c->ctx->has_global = true;
 	else

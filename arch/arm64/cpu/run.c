@@ -14,14 +14,19 @@
  * that kills blocks: their first instruction becomes exec_dead, so a pointer
  * that survived in a jump cache does no harm. The pool is a ring of segments: the
  * oldest one is emptied, and what points into it, when there is no room.
+ *
+ * With a translator (cpu->jit) the jump cache leads to its code, and instructions
+ * are interpreted, without blocks, where it has none yet.
  */
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <vmm/err.h>
+#include <vmm/loop.h>
 
 #include "mmu.h"
+#include "translator.h"
 
 enum {
 	BLOCK_INSNS = 64,
@@ -31,6 +36,7 @@ enum {
 	SEGMENTS_MAX = 16,
 	HASH_SIZE = 8192,
 	PAGE_HASH_SIZE = 1024,
+	WFE_LOOP_NS = 2000, /* WFEs less than this apart are one loop */
 };
 
 struct block {
@@ -50,7 +56,7 @@ struct run_cache {
 	_Atomic bool sleeping;
 	bool on_valid; /* CPU_ON has said where to start */
 	uint64_t on_entry, on_context;
-	uint64_t wfe_icount; /* of the last WFE that waited */
+	uint64_t wfe_ns; /* end of the last WFE that waited */
 	unsigned wfe_streak;
 };
 
@@ -87,6 +93,10 @@ void run_invalidate_all(struct cpu *c)
 	struct run_cache *r = c->run;
 
 	mmu_flush_jump_caches(c);
+	if (c->jit) {
+		translator()->invalidate_all(c);
+		return;
+	}
 	memset(r->hash, 0, sizeof(r->hash));
 	memset(r->pages, 0, sizeof(r->pages));
 	memset(r->used, 0, sizeof(r->used));
@@ -115,6 +125,8 @@ void run_invalidate_page(struct cpu *c, uint64_t pa)
 {
 	struct block **p = page_slot(c->run, pa), *b;
 
+	if (c->jit)
+		translator()->invalidate_page(c, pa);
 	while ((b = *p)) {
 		if (b->pa >> 12 != pa >> 12) {
 			p = &b->next_in_page;
@@ -215,6 +227,68 @@ static struct block *lookup(struct cpu *c)
 		b = translate(c, pa, words);
 	mmu_jc_add(c->ctx, c->pc, b);
 	return b;
+}
+
+/* ---- Translated code ---- */
+
+_Thread_local struct cpu *cpu_running;
+
+/* What has no code yet, or cannot have: to the end of the block, once. */
+__attribute__((no_sanitize("thread"))) static enum exec interpret(struct cpu *c, const volatile uint32_t *words)
+{
+	unsigned left = (unsigned)(4096 - (c->pc & 4095)) / 4;
+	enum exec r;
+	struct insn i;
+
+	do {
+		a64_decode(*words++, c->soc->features, c->fp_trapped, &i);
+		r = i.exec(c, &i);
+		c->icount++;
+		if (r != EXEC_NEXT)
+			return r;
+		c->pc += 4;
+	} while (!ends_block(&i) && --left);
+	return EXEC_JUMP;
+}
+
+/* Code takes it for granted that SP is a multiple of 16. */
+static enum exec run_translated(struct cpu *c)
+{
+	const struct jc_entry *e = &c->ctx->jc[c->pc >> 2 & (JC_ENTRIES - 1)];
+	bool sp_ok = !(c->x[SLOT_SP] & 15), guarded;
+	const uint32_t *words;
+	void *code;
+	uint64_t pa;
+
+	if (__builtin_expect(e->va == c->pc && sp_ok, 1))
+		return translator()->run(c, e->block);
+	c->pc = cpu_branch_address(c, c->pc);
+	words = mmu_fetch(c, c->pc, &pa, &guarded);
+	if (!words)
+		return EXEC_JUMP;
+	code = sp_ok ? translator()->code(c, pa, words, guarded) : NULL;
+	if (!code)
+		return interpret(c, words);
+	mmu_jc_add(c->ctx, c->pc, code);
+	return translator()->run(c, code);
+}
+
+/* Code depends on FPCR, and so does the host's FP state while it runs. */
+void run_fpcr_changed(struct cpu *c)
+{
+	if (!c->jit)
+		return;
+	mmu_flush_jump_caches(c);
+	if (cpu_running == c) {
+		translator()->fp_sync(c);
+		translator()->fp_enter(c);
+	}
+}
+
+void run_fp_sync(struct cpu *c)
+{
+	if (c->jit && cpu_running == c)
+		translator()->fp_sync(c);
 }
 
 /* ---- Branch targets ---- */
@@ -370,8 +444,7 @@ static void wait_event(struct cpu *c)
 {
 	struct run_cache *r = c->run;
 
-	r->wfe_streak = c->icount - r->wfe_icount < 64 ? r->wfe_streak + 1 : 0;
-	r->wfe_icount = c->icount;
+	r->wfe_streak = loop_now_ns() - r->wfe_ns < WFE_LOOP_NS ? r->wfe_streak + 1 : 0;
 	if (r->wfe_streak > 200) {
 		sleep_until(c, awake_wfe, 200 * 1000);
 	} else {
@@ -380,6 +453,7 @@ static void wait_event(struct cpu *c)
 		mmu_enter_guest(c);
 	}
 	atomic_store(&c->event, false);
+	r->wfe_ns = loop_now_ns();
 }
 
 static void wait_here(struct cpu *c)
@@ -506,7 +580,9 @@ static void loop(struct cpu *c)
 
 		if (__builtin_expect(atomic_load_explicit(&c->exit_req, memory_order_relaxed) | c->btype, 0))
 			r = attend(c);
-		if (__builtin_expect(r == EXEC_NEXT, 1)) {
+		if (__builtin_expect(r == EXEC_NEXT, 1) && c->jit) {
+			r = run_translated(c);
+		} else if (__builtin_expect(r == EXEC_NEXT, 1)) {
 			e = &c->ctx->jc[c->pc >> 2 & (JC_ENTRIES - 1)];
 			b = __builtin_expect(e->va == c->pc, 1) ? e->block : lookup(c);
 			if (b)
@@ -516,8 +592,6 @@ static void loop(struct cpu *c)
 			return;
 	}
 }
-
-_Thread_local struct cpu *cpu_running;
 
 int cpu_run(struct cpu *c, struct hv_exit *exit)
 {
@@ -547,19 +621,26 @@ static unsigned pool_segments(unsigned vcpus)
 	return n < SEGMENTS_MIN ? SEGMENTS_MIN : n > SEGMENTS_MAX ? SEGMENTS_MAX : n;
 }
 
+static int create_pool(struct cpu *c)
+{
+	c->run->segments = pool_segments(c->soc->cfg.vcpu_count);
+	c->run->pool = aligned_alloc(64, (size_t)c->run->segments * SEGMENT_BYTES);
+	return c->run->pool ? 0 : -ENOMEM;
+}
+
 int run_init(struct cpu *c)
 {
 	pthread_condattr_t a;
+	int err;
 
 	c->run = calloc(1, sizeof(*c->run));
 	if (!c->run)
 		return -ENOMEM;
-	c->run->segments = pool_segments(c->soc->cfg.vcpu_count);
-	c->run->pool = aligned_alloc(64, (size_t)c->run->segments * SEGMENT_BYTES);
-	if (!c->run->pool) {
+	err = c->soc->cfg.jit.use == JIT_ON ? translator()->create(c, &c->soc->cfg.jit) : create_pool(c);
+	if (err) {
 		free(c->run);
 		c->run = NULL;
-		return -ENOMEM;
+		return err;
 	}
 	pthread_condattr_init(&a);
 	pthread_condattr_setclock(&a, CLOCK_MONOTONIC);
@@ -573,6 +654,8 @@ void run_destroy(struct cpu *c)
 {
 	if (!c->run)
 		return;
+	if (c->jit)
+		translator()->destroy(c);
 	free(c->run->pool);
 	free(c->run);
 	c->run = NULL;

@@ -165,6 +165,26 @@ void sys_write_sp_el1(struct cpu *c, unsigned reg, uint64_t v)
 	*(c->el && c->spsel ? &c->x[SLOT_SP] : &c->sp_el[1]) = v;
 }
 
+static void set_fpcr(struct cpu *c, uint32_t v)
+{
+	if (v == c->fpcr)
+		return;
+	c->fpcr = v;
+	run_fpcr_changed(c);
+}
+
+static uint32_t get_fpsr(struct cpu *c)
+{
+	run_fp_sync(c);
+	return c->fpsr;
+}
+
+static void set_fpsr(struct cpu *c, uint32_t v)
+{
+	run_fp_sync(c); /* what was collected before goes */
+	c->fpsr = v;
+}
+
 #define PSTATE_FIELD(name, get, set)                                   \
 	uint64_t sys_read_##name(struct cpu *c, unsigned reg)          \
 	{                                                              \
@@ -182,8 +202,8 @@ PSTATE_FIELD(spsel, c->spsel, cpu_set_el(c, c->el, (unsigned)v))
 PSTATE_FIELD(pan, (uint64_t)c->pan << 22, cpu_set_pan(c, bit(v, 22)))
 PSTATE_FIELD(dit, (uint64_t)c->dit << 24, c->dit = bit(v, 24))
 PSTATE_FIELD(ssbs, (uint64_t)c->ssbs << 12, c->ssbs = bit(v, 12))
-PSTATE_FIELD(fpcr, c->fpcr, c->fpcr = (uint32_t)v)
-PSTATE_FIELD(fpsr, c->fpsr, c->fpsr = (uint32_t)v)
+PSTATE_FIELD(fpcr, c->fpcr, set_fpcr(c, (uint32_t)v))
+PSTATE_FIELD(fpsr, get_fpsr(c), set_fpsr(c, (uint32_t)v))
 #undef PSTATE_FIELD
 
 uint64_t sys_read_currentel(struct cpu *c, unsigned reg)

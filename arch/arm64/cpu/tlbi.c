@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "mmu.h"
+#include "translator.h"
 
 enum { RING_ENTRIES = 64 };
 
@@ -144,10 +145,17 @@ void mmu_dsb(struct cpu *c)
 			wait_for(c, c->soc->cpus[k]->ring);
 }
 
-void mmu_leave_guest(struct cpu *c) { atomic_store(&c->ring->running, false); }
+void mmu_leave_guest(struct cpu *c)
+{
+	if (c->jit)
+		translator()->fp_leave(c);
+	atomic_store(&c->ring->running, false);
+}
 
 void mmu_enter_guest(struct cpu *c)
 {
+	if (c->jit)
+		translator()->fp_enter(c);
 	atomic_store(&c->ring->running, true);
 	if (atomic_load(&c->exit_req) & REQ_RING)
 		mmu_drain_ring(c);
