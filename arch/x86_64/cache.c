@@ -3,6 +3,8 @@
  * The code cache of one vCPU (struct jit_cache): memory that is writable in one
  * place and executable in another, and which block is where.
  */
+#include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -152,6 +154,14 @@ void jit_make_room(struct cpu *c, struct jit_cache *t)
 	open_segment(t, next);
 }
 
+/* A line of a perf map: address and size in hexadecimal, name. (Linux, tools/perf/Documentation/jit-interface.txt) */
+static void map_line(struct jit_cache *t, const uint8_t *start, const uint8_t *end, uint64_t pa, const char *what)
+{
+	if (end > start)
+		fprintf(t->perf, "%" PRIxPTR " %zx %s 0x%" PRIx64 "\n", (uintptr_t)(t->rx + (start - t->rw)),
+			(size_t)(end - start), what, pa);
+}
+
 struct jit_block *jit_publish(struct jit_cache *t, const struct jit_block *block, uint8_t *hot, uint8_t *cold)
 {
 	struct jit_block *b = &t->blocks[t->block];
@@ -166,6 +176,10 @@ struct jit_block *jit_publish(struct jit_cache *t, const struct jit_block *block
 	b->next_in_page = *page_slot(t, b->pa);
 	*page_slot(t, b->pa) = t->block;
 	t->block++;
+	if (t->perf) {
+		map_line(t, start, hot, b->pa, "guest");
+		map_line(t, t->cold, cold, b->pa, "guest-cold");
+	}
 	if (hot < start + JIT_ENTRY_BYTES)
 		hot = start + JIT_ENTRY_BYTES;
 	t->hot = t->rw + align_up((uint64_t)(hot - t->rw), CODE_ALIGN);
@@ -175,24 +189,33 @@ struct jit_block *jit_publish(struct jit_cache *t, const struct jit_block *block
 
 /* ---- Life ---- */
 
+/* Shared anonymous memory, not a file: what perf asks a perf map about. The second place is a copy of the mapping. */
 static int map_twice(struct jit_cache *t)
 {
-	int fd = memfd_create("vmm translations", MFD_CLOEXEC), err;
-
-	if (fd < 0 || ftruncate(fd, (off_t)t->bytes)) {
-		err = -errno;
-	} else {
-		t->rw = mmap(NULL, t->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-		t->rx = mmap(NULL, t->bytes, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0);
-		err = t->rw == MAP_FAILED || t->rx == MAP_FAILED ? -errno : 0;
-	}
-	if (fd >= 0)
-		close(fd);
-	return err;
+	t->rw = mmap(NULL, t->bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (t->rw == MAP_FAILED)
+		return -errno;
+	t->rx = mremap(t->rw, 0, t->bytes, MREMAP_MAYMOVE);
+	return t->rx == MAP_FAILED || mprotect(t->rx, t->bytes, PROT_READ | PROT_EXEC) ? -errno : 0;
 }
 
-int jit_cache_create(struct jit_cache *t, size_t bytes)
+/* All vCPUs write to one file; a line is written at once. */
+static int open_perf_map(struct jit_cache *t)
 {
+	char path[64];
+
+	snprintf(path, sizeof(path), "/tmp/perf-%d.map", (int)getpid());
+	t->perf = fopen(path, "ae");
+	if (!t->perf)
+		return log_err(-errno, "--jit-perf: cannot write %s: %s", path, strerror(errno));
+	setlinebuf(t->perf);
+	map_line(t, t->rw, t->thunks_end, 0, "thunks");
+	return 0;
+}
+
+int jit_cache_create(struct jit_cache *t, const struct jit_config *cfg)
+{
+	size_t bytes = cfg->cache_bytes ? cfg->cache_bytes : JIT_CACHE_BYTES_DEFAULT;
 	int err;
 
 	*t = (struct jit_cache){ .bytes = bytes, .segment_bytes = bytes / JIT_SEGMENTS / 64 * 64 };
@@ -204,13 +227,15 @@ int jit_cache_create(struct jit_cache *t, size_t bytes)
 	t->heat = calloc(HEAT_PAGES, sizeof(*t->heat));
 	if (!err && (!t->blocks || !t->hash || !t->pages || !t->heat))
 		err = -ENOMEM;
-	if (err) {
-		jit_cache_destroy(t);
-		return err;
+	if (!err) {
+		t->thunks_end = jit_write_thunks(t);
+		open_segment(t, 0);
+		if (cfg->perf_map)
+			err = open_perf_map(t);
 	}
-	t->thunks_end = jit_write_thunks(t);
-	open_segment(t, 0);
-	return 0;
+	if (err)
+		jit_cache_destroy(t);
+	return err;
 }
 
 void jit_cache_destroy(struct jit_cache *t)
@@ -223,5 +248,7 @@ void jit_cache_destroy(struct jit_cache *t)
 	free(t->hash);
 	free(t->pages);
 	free(t->heat);
+	if (t->perf)
+		fclose(t->perf);
 	*t = (struct jit_cache){ .rw = NULL };
 }

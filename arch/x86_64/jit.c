@@ -204,7 +204,7 @@ static int x86_create(struct cpu *c, const struct jit_config *cfg)
 	c->jit->c = c;
 	c->jit->fp_strict = cfg->fp_strict;
 	c->jit_nzcv_mask = 0xc101; /* SF ZF CF OF in ax after LAHF and SETO al */
-	err = jit_cache_create(c->jit->cache, cfg->cache_bytes ? cfg->cache_bytes : JIT_CACHE_BYTES_DEFAULT);
+	err = jit_cache_create(c->jit->cache, cfg);
 	if (err)
 		x86_destroy(c);
 	return err;

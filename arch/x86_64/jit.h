@@ -75,7 +75,8 @@ struct jit_cache {
 	FILE *perf;                     /* perf map, or NULL */
 };
 
-int jit_cache_create(struct jit_cache *t, size_t bytes);
+/* 0 or -errno. */
+int jit_cache_create(struct jit_cache *t, const struct jit_config *cfg);
 void jit_cache_destroy(struct jit_cache *t);
 
 /* The live block of these, or NULL. */
