@@ -274,12 +274,22 @@ static emit_fn *const emitters[OP_COUNT] = {
 
 emit_fn *emit_of(const struct insn *i) { return i->op == OP_COUNT ? emit_none : emitters[i->op]; }
 
+/* One more instruction; EFLAGS and what a group keeps in rcx stay. */
+static void emit_count(struct jit *j)
+{
+	x86_mov(&j->a, true, RAX, CPU_M(icount));
+	x86_lea(&j->a, true, RAX, x86_m(RAX, 1));
+	x86_store(&j->a, true, CPU_M(icount), RAX);
+}
+
 void emit_insn(struct jit *j)
 {
 	const struct insn *i = &j->insn[j->k];
 	bool trapped = i->op != OP_COUNT && (a64_rows[i->op].flags & F_FP) && (j->key & KEY_FP_TRAP);
 	unsigned first = j->cold_count;
 
+	if (j->count)
+		emit_count(j);
 	if (trapped || !emit_of(i)(j, i))
 		emit_exec(j, i);
 	slow_back(j, first);

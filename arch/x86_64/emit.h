@@ -96,7 +96,8 @@ struct jit {
 	struct x86 a;                   /* next byte of hot code (in the writable mapping) */
 	struct cpu *c;
 	struct jit_cache *cache;
-	bool fp_strict;
+	bool fp_strict, count;
+	uint64_t *exec_counts;          /* by row, when counting */
 	uint64_t pa;                    /* of the first instruction */
 	uint32_t key;                   /* enum jit_key bits, jit.h */
 	uint32_t block;                 /* index in the cache */

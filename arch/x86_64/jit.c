@@ -82,6 +82,8 @@ unsigned jit_slow(struct cpu *c, uint32_t word, uint32_t where)
 		c->nzcv = nzcv_of_raw(c->jit_raw, where & SLOW_RAW_SUB);
 	c->pc = (c->pc & ~UINT64_C(4095)) | (where & 4095);
 	a64_decode(word, c->soc->features, c->fp_trapped, &i);
+	if (c->jit->count)
+		c->jit->exec_counts[i.op]++;
 	r = i.exec(c, &i);
 	if (r == EXEC_LEAVE)
 		return LEFT_EXIT;
@@ -152,6 +154,8 @@ static enum exec x86_run(struct cpu *c, const void *code)
 	return EXEC_JUMP;
 }
 
+static const uint64_t *x86_exec_counts(const struct cpu *c) { return c->jit->exec_counts; }
+
 static void x86_invalidate_page(struct cpu *c, uint64_t pa) { jit_kill_page(c->jit->cache, pa); }
 
 static void x86_invalidate_all(struct cpu *c) { jit_kill_all(c->jit->cache); }
@@ -186,6 +190,7 @@ static void x86_destroy(struct cpu *c)
 	if (c->jit->cache)
 		jit_cache_destroy(c->jit->cache);
 	free(c->jit->cache);
+	free(c->jit->exec_counts);
 	free(c->jit);
 	c->jit = NULL;
 }
@@ -197,12 +202,15 @@ static int x86_create(struct cpu *c, const struct jit_config *cfg)
 	c->jit = calloc(1, sizeof(*c->jit));
 	if (c->jit)
 		c->jit->cache = calloc(1, sizeof(*c->jit->cache));
-	if (!c->jit || !c->jit->cache) {
+	if (c->jit && cfg->count)
+		c->jit->exec_counts = calloc(OP_COUNT + 1, sizeof(uint64_t));
+	if (!c->jit || !c->jit->cache || (cfg->count && !c->jit->exec_counts)) {
 		x86_destroy(c);
 		return -ENOMEM;
 	}
 	c->jit->c = c;
 	c->jit->fp_strict = cfg->fp_strict;
+	c->jit->count = cfg->count;
 	c->jit_nzcv_mask = 0xc101; /* SF ZF CF OF in ax after LAHF and SETO al */
 	err = jit_cache_create(c->jit->cache, cfg);
 	if (err)
@@ -219,6 +227,7 @@ static const struct translator x86_64 = {
 	.run = x86_run,
 	.invalidate_page = x86_invalidate_page,
 	.invalidate_all = x86_invalidate_all,
+	.exec_counts = x86_exec_counts,
 	.fp_enter = x86_fp_enter,
 	.fp_leave = x86_fp_leave,
 	.fp_sync = x86_fp_sync,

@@ -378,6 +378,8 @@ void soc_destroy(struct soc *s)
 {
 	if (!s)
 		return;
+	if (s->cfg.jit.count && s->cfg.jit.use == JIT_ON && s->timer)
+		coverage_say(s);
 	if (s->timer)
 		timer_destroy(s);
 	if (s->gic)

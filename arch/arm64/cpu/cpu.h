@@ -357,12 +357,16 @@ void mmu_flush_jump_caches(struct cpu *c);      /* blocks must be looked up agai
 void run_invalidate_page(struct cpu *c, uint64_t pa);
 void run_invalidate_all(struct cpu *c);
 void run_reset(struct cpu *c);
+uint64_t run_interpreted(const struct cpu *c);    /* instructions, for want of translated code */
 void run_fpcr_changed(struct cpu *c);           /* the own thread, or nobody runs it */
 void run_fp_sync(struct cpu *c);                /* cpu->fpsr gets what the host's FP unit has collected for it */
 int  run_init(struct cpu *c);
 void run_destroy(struct cpu *c);
 void mmu_jc_add(struct mmu_ctx *m, uint64_t va, void *block);
 void mmu_jc_forget(struct cpu *c, const void *from, size_t bytes);      /* blocks there are going away */
+
+/* What was not translated, as a message (coverage.c). No cpu runs, and they count. */
+void coverage_say(const struct soc *s);
 
 /* ---- Exceptions (except.c): each takes the exception to EL1 and returns EXEC_JUMP ---- */
 

@@ -56,6 +56,7 @@ struct run_cache {
 	_Atomic bool sleeping;
 	bool on_valid; /* CPU_ON has said where to start */
 	uint64_t on_entry, on_context;
+	uint64_t interpreted; /* instructions, by interpret() */
 	uint64_t wfe_ns; /* end of the last WFE that waited */
 	unsigned wfe_streak;
 };
@@ -244,6 +245,7 @@ __attribute__((no_sanitize("thread"))) static enum exec interpret(struct cpu *c,
 		a64_decode(*words++, c->soc->features, c->fp_trapped, &i);
 		r = i.exec(c, &i);
 		c->icount++;
+		c->run->interpreted++;
 		if (r != EXEC_NEXT)
 			return r;
 		c->pc += 4;
@@ -272,6 +274,8 @@ static enum exec run_translated(struct cpu *c)
 	mmu_jc_add(c->ctx, c->pc, code);
 	return translator()->run(c, code);
 }
+
+uint64_t run_interpreted(const struct cpu *c) { return c->run->interpreted; }
 
 /* Code depends on FPCR, and so does the host's FP state while it runs. */
 void run_fpcr_changed(struct cpu *c)

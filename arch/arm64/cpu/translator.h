@@ -23,6 +23,8 @@ struct translator {
 	/* As run_invalidate_*; also from within run(). */
 	void (*invalidate_page)(struct cpu *c, uint64_t pa);
 	void (*invalidate_all)(struct cpu *c);
+	/* How often each row (the last: undefined) went through exec_ from translated code, when that is counted. */
+	const uint64_t *(*exec_counts)(const struct cpu *c);
 	/* The thread's FP state becomes the guest's, and the host's again; exceptions so far go to cpu->fpsr. */
 	void (*fp_enter)(struct cpu *c);
 	void (*fp_leave)(struct cpu *c);
