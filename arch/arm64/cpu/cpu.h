@@ -162,6 +162,7 @@ struct cpu {
 	struct gic_cpu *gic;
 	struct timer_cpu *timer;
 	struct mmu_ring *ring;
+	bool dsb_pending;               /* this cpu has broadcast since its last DSB */
 	struct run_cache *run;
 	struct mmu_ctx *ctxs;           /* [0]: EL1; [1..EL0_CTX_COUNT]: EL0 by ASID */
 	void *tlb2;                     /* second-level TLB, mmu.c */
@@ -468,6 +469,9 @@ struct reg_row {
 	uint8_t scope, access, el0, feat, flags;
 };
 extern const struct reg_row reg_rows[SYS_COUNT];
+
+/* The row, and its number, of MRS or MSR (register) @word; NULL: there is none. */
+const struct reg_row *sysreg_find(uint32_t word, unsigned *reg);
 
 /* cpu_reg_get and cpu_reg_set (vmm/cpu.h) of a register whose row is known; @c also for VM scope. */
 void cpu_row_get(struct cpu *c, unsigned reg, void *value);

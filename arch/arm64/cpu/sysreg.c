@@ -62,7 +62,7 @@ enum exec sysreg_trap(struct cpu *c, uint32_t word)
 	return exc_sync(c, EC_SYSREG, iss);
 }
 
-static const struct reg_row *find(uint32_t word, unsigned *reg)
+const struct reg_row *sysreg_find(uint32_t word, unsigned *reg)
 {
 	unsigned n = by_enc[word >> 5 & ((1 << ENC_BITS) - 1)];
 
@@ -93,7 +93,7 @@ static bool reserved_id_space(uint32_t word) { return bits(word, 20, 12) == 0x18
 enum exec sysreg_mrs(struct cpu *c, const struct insn *i)
 {
 	unsigned reg;
-	const struct reg_row *row = find(i->word, &reg);
+	const struct reg_row *row = sysreg_find(i->word, &reg);
 	enum exec r;
 
 	if (!row) {
@@ -111,7 +111,7 @@ enum exec sysreg_mrs(struct cpu *c, const struct insn *i)
 enum exec sysreg_msr(struct cpu *c, const struct insn *i)
 {
 	unsigned reg;
-	const struct reg_row *row = find(i->word, &reg);
+	const struct reg_row *row = sysreg_find(i->word, &reg);
 	enum exec r;
 
 	if (!row)

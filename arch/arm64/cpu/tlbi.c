@@ -35,7 +35,6 @@ struct mmu_ring {
 	unsigned count; /* RING_ENTRIES + 1: overflowed, drop everything */
 	_Atomic uint64_t posted, drained;
 	_Atomic bool running;
-	bool unfinished; /* this cpu has broadcast since its last DSB */
 };
 
 int mmu_ring_init(struct cpu *c)
@@ -112,14 +111,14 @@ static void invalidate(struct cpu *c, const struct entry *e, bool all)
 	for (unsigned k = 0; k < c->soc->cfg.vcpu_count; k++)
 		if (c->soc->cpus[k] != c)
 			post(c->soc->cpus[k], e);
-	c->ring->unfinished = true;
+	c->dsb_pending = true;
 }
 
 /* What was posted is of no account after a reset, and neither is what this cpu posted. */
 void mmu_ring_reset(struct cpu *c)
 {
 	mmu_drain_ring(c);
-	c->ring->unfinished = false;
+	c->dsb_pending = false;
 }
 
 static void wait_for(struct cpu *c, struct mmu_ring *r)
@@ -137,9 +136,9 @@ static void wait_for(struct cpu *c, struct mmu_ring *r)
 void mmu_dsb(struct cpu *c)
 {
 	atomic_thread_fence(memory_order_seq_cst);
-	if (!c->ring->unfinished)
+	if (!c->dsb_pending)
 		return;
-	c->ring->unfinished = false;
+	c->dsb_pending = false;
 	for (unsigned k = 0; k < c->soc->cfg.vcpu_count; k++)
 		if (c->soc->cpus[k] != c)
 			wait_for(c, c->soc->cpus[k]->ring);
