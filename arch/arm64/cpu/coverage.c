@@ -52,7 +52,8 @@ void coverage_say(const struct soc *s)
 	if (!rows)
 		return;
 	sum_up(s, rows, &all, &interpreted, &exec);
-	log_info("%" PRIu64 " instructions: %.3f %% interpreted before translation, %.3f %% by exec_ from translated code",
+	log_info("%" PRIu64
+		 " instructions: %.3f %% interpreted before translation, %.3f %% by exec_ from translated code",
 		 all, percent(interpreted, all), percent(exec, all));
 	for (unsigned n = 0; n < ROWS_SAID && rows[n].count; n++)
 		log_info("  %7.3f %% %12" PRIu64 " %s", percent(rows[n].count, all), rows[n].count,

@@ -57,7 +57,7 @@ struct run_cache {
 	bool on_valid; /* CPU_ON has said where to start */
 	uint64_t on_entry, on_context;
 	uint64_t interpreted; /* instructions, by interpret() */
-	uint64_t wfe_ns; /* end of the last WFE that waited */
+	uint64_t wfe_ns;      /* end of the last WFE that waited */
 	unsigned wfe_streak;
 };
 
