@@ -225,7 +225,8 @@ int jit_cache_create(struct jit_cache *t, const struct jit_config *cfg)
 	t->hash = calloc(HASH_SIZE, sizeof(*t->hash));
 	t->pages = calloc(PAGE_HASH_SIZE, sizeof(*t->pages));
 	t->heat = calloc(HEAT_PAGES, sizeof(*t->heat));
-	if (!err && (!t->blocks || !t->hash || !t->pages || !t->heat))
+	t->decoded = calloc(JIT_DECODED, sizeof(*t->decoded));
+	if (!err && (!t->blocks || !t->hash || !t->pages || !t->heat || !t->decoded))
 		err = -ENOMEM;
 	if (!err) {
 		t->thunks_end = jit_write_thunks(t);
@@ -248,6 +249,7 @@ void jit_cache_destroy(struct jit_cache *t)
 	free(t->hash);
 	free(t->pages);
 	free(t->heat);
+	free(t->decoded);
 	if (t->perf)
 		fclose(t->perf);
 	*t = (struct jit_cache){ .rw = NULL };

@@ -183,13 +183,20 @@ bool emit_msr(struct jit *j, const struct insn *i)
 		return false;
 	if (reg == SYS_DAIF)
 		return msr_daif(j, i);
-	if (reg != SYS_SP_EL0 && (row->write != sys_write || row->mask != UINT64_MAX || (row->flags & REG_ENDS)))
+	if (reg != SYS_SP_EL0 && (row->write != sys_write || (row->flags & REG_ENDS)))
 		return false;
-	if (!place(j, reg, &m, &w))
+	if (!place(j, reg, &m, &w) || !(row->mask == UINT64_MAX || row->mask >> 32 == 0) || (row->reset & ~row->mask))
 		return false;
 	if (row->flags & REG_SP0)
 		check_handler_mode(j);
-	x86_store(&j->a, w, m, reg_use(j, i->rd, RAX));
+	if (row->mask == UINT64_MAX) {
+		x86_store(&j->a, w, m, reg_use(j, i->rd, RAX));
+		return true;
+	}
+	flags_clobber(j);
+	reg_get(j, false, RAX, i->rd);
+	x86_alu_imm(&j->a, X86_AND, false, x86_r(RAX), (int32_t)row->mask);
+	x86_store(&j->a, w, m, RAX);
 	return true;
 }
 

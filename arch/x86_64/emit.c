@@ -435,6 +435,15 @@ void emit_pc(struct jit *j, int dst, int64_t off)
 
 static void test_exit_req(struct jit *j) { x86_alu_imm(&j->a, X86_CMP, false, CPU_M(exit_req), 0); }
 
+void x86_jump_cache(struct x86 *a, const uint8_t *miss)
+{
+	x86_rorx(a, false, RCX, x86_r(RAX), 30); /* left by 2: the index is VA<14:2>, times 16 bytes */
+	x86_alu_imm(a, X86_AND, false, x86_r(RCX), JC_INDEX_MASK);
+	x86_alu(a, X86_CMP, true, RAX, x86_mi(REG_CTX, RCX, 0, JC));
+	x86_aim(x86_jcc(a, CC_NE), miss);
+	x86_jmp_rm(a, x86_mi(REG_CTX, RCX, 0, JC + 8));
+}
+
 void emit_jump_rax(struct jit *j, unsigned btype)
 {
 	const uint8_t *leave = j->cache->leave[btype];
@@ -442,11 +451,7 @@ void emit_jump_rax(struct jit *j, unsigned btype)
 	x86_store(&j->a, true, CPU_M(pc), RAX);
 	test_exit_req(j);
 	to_thunk(j, x86_jcc(&j->a, CC_NE), leave);
-	x86_rorx(&j->a, false, RCX, x86_r(RAX), 30); /* rotated left by 2: the index is VA bits 12:2, 16 bytes each */
-	x86_alu_imm(&j->a, X86_AND, false, x86_r(RCX), JC_INDEX_MASK);
-	x86_alu(&j->a, X86_CMP, true, RAX, x86_mi(REG_CTX, RCX, 0, JC));
-	to_thunk(j, x86_jcc(&j->a, CC_NE), leave);
-	x86_jmp_rm(&j->a, x86_mi(REG_CTX, RCX, 0, JC + 8));
+	x86_jump_cache(&j->a, leave - j->cache->rx + j->cache->rw);
 	j->ended = true;
 }
 

@@ -72,23 +72,40 @@ static uint32_t nzcv_of_raw(uint32_t raw, bool borrow)
 	return make_nzcv(raw >> 15 & 1, raw >> 14 & 1, cf != borrow, raw & 1);
 }
 
+/* Is the dispatcher not wanted before the instruction at pc? */
+static bool nothing_to_attend(const struct cpu *c)
+{
+	return !(atomic_load_explicit(&c->exit_req, memory_order_relaxed) | c->btype | (c->x[SLOT_SP] & 15));
+}
+
+/* The same few words come again and again. What they decode to also depends on whether FP is trapped. */
+static const struct insn *decoded(struct cpu *c, uint32_t word)
+{
+	struct insn *i = &c->jit->cache->decoded[(word ^ word >> 10 ^ word >> 20) & (JIT_DECODED - 1)];
+
+	if (i->word != word || !i->exec || i->fp_trapped != c->fp_trapped) {
+		a64_decode(word, c->soc->features, c->fp_trapped, i);
+		i->fp_trapped = c->fp_trapped;
+	}
+	return i;
+}
+
 unsigned jit_slow(struct cpu *c, uint32_t word, uint32_t where)
 {
 	uint32_t key = jit_key(c, false);
-	struct insn i;
+	const struct insn *i = decoded(c, word);
 	enum exec r;
 
 	if (where & (SLOW_RAW_SUB | SLOW_RAW_ADD))
 		c->nzcv = nzcv_of_raw(c->jit_raw, where & SLOW_RAW_SUB);
 	c->pc = (c->pc & ~UINT64_C(4095)) | (where & 4095);
-	a64_decode(word, c->soc->features, c->fp_trapped, &i);
 	if (c->jit->count)
-		c->jit->exec_counts[i.op]++;
-	r = i.exec(c, &i);
+		c->jit->exec_counts[i->op]++;
+	r = i->exec(c, i);
 	if (r == EXEC_LEAVE)
 		return LEFT_EXIT;
 	if (r == EXEC_JUMP)
-		return LEFT_JUMP;
+		return nothing_to_attend(c) ? SLOW_JUMP : LEFT_JUMP;
 	if (jit_key(c, false) == key && !(c->x[SLOT_SP] & 15))
 		return SLOW_DONE;
 	c->pc += 4;

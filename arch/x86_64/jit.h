@@ -49,6 +49,7 @@ struct jit_block {
 };
 
 #define JIT_SEGMENTS 4
+#define JIT_DECODED 1024
 #define JIT_ENTRY_BYTES 10              /* what takes the place of a dead block's first instructions */
 #define JIT_HOT_ROOM (16 * 1024)        /* no block is larger */
 #define JIT_COLD_ROOM (24 * 1024)
@@ -72,6 +73,7 @@ struct jit_cache {
 	struct jit_block *blocks;
 	uint32_t *hash, *pages;
 	struct jit_heat *heat;
+	struct insn *decoded;           /* for jit_slow(), by word */
 	FILE *perf;                     /* perf map, or NULL */
 };
 
@@ -110,10 +112,16 @@ typedef unsigned jit_enter_fn(struct cpu *c, const void *code);
 /* Writes them at the start of the cache; returns the end. */
 uint8_t *jit_write_thunks(struct jit_cache *t);
 
-/* Called by the thunk for an instruction that exec_ does. @where: page offset 11:0, and SLOW_ bits. LEFT_; 4: go on behind it. */
+/* Jumps to the address in rax if the jump cache has it, else to @miss. Uses rcx. */
+void x86_jump_cache(struct x86 *a, const uint8_t *miss);
+
+/* Called by the thunk for an instruction that exec_ does. @where: page offset 11:0, and SLOW_RAW_. Returns LEFT_, or: */
+enum {
+	SLOW_DONE = 4,  /* go on behind it */
+	SLOW_JUMP,      /* pc is somewhere else, and nothing but the jump cache need be asked */
+};
 unsigned jit_slow(struct cpu *c, uint32_t word, uint32_t where);
 enum { SLOW_RAW_SUB = 1 << 12, SLOW_RAW_ADD = 1 << 13 };
-enum { SLOW_DONE = 4 };
 
 /* ---- Blocks (block.c) ---- */
 

@@ -84,10 +84,13 @@ static void write_set_pc(struct x86 *a)
 	x86_store(a, true, CPU_M(pc), RAX);
 }
 
-/* Called with eax the word, edx where it is. rsp is 8 off here. */
-static void write_slow(struct x86 *a, const uint8_t *ret)
+/*
+ * Called with eax the word, edx where it is. rsp is 8 off here. What the instruction
+ * comes to: go on behind it; a jump or exception whose target the jump cache may have; or leave.
+ */
+static void write_slow(struct x86 *a, const uint8_t *ret, const uint8_t *left)
 {
-	uint8_t *unwind;
+	uint8_t *unwind, *jump;
 
 	save_all(a);
 	x86_lea(a, true, RDI, x86_m(REG_CPU, -CPU_BIAS));
@@ -97,9 +100,15 @@ static void write_slow(struct x86 *a, const uint8_t *ret)
 	x86_call_rm(a, x86_r(RAX));
 	x86_alu_imm(a, X86_ADD, true, x86_r(RSP), 8);
 	x86_alu_imm(a, X86_CMP, false, x86_r(RAX), SLOW_DONE);
+	jump = x86_jcc(a, CC_A);
 	unwind = x86_jcc(a, CC_NE);
 	load_all(a);
 	x86_ret(a);
+	x86_aim(jump, a->p);
+	x86_alu_imm(a, X86_ADD, true, x86_r(RSP), 8);
+	load_all(a);
+	x86_mov(a, true, RAX, CPU_M(pc));
+	x86_jump_cache(a, left);
 	x86_aim(unwind, a->p);
 	x86_alu_imm(a, X86_ADD, true, x86_r(RSP), 8);
 	jump_to(a, ret);
@@ -123,11 +132,11 @@ uint8_t *jit_write_thunks(struct jit_cache *t)
 	begin(t, &a);
 	ret = a.p;
 	write_return(&a);
-	t->slow = begin(t, &a);
-	write_slow(&a, ret);
 	t->leave[0] = begin(t, &a);
 	left = a.p;
 	write_left(&a, LEFT_JUMP, ret);
+	t->slow = begin(t, &a);
+	write_slow(&a, ret, left);
 	for (unsigned n = 1; n < ARRAY_SIZE(t->leave); n++) {
 		t->leave[n] = begin(t, &a);
 		x86_store_imm8(&a, CPU_M(btype), n);

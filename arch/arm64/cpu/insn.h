@@ -52,7 +52,7 @@ struct insn {
 	uint16_t op;            /* enum a64_op */
 	uint8_t rd, rn, rm, ra; /* slots of cpu->x, or numbers of V registers */
 	uint8_t a, b;           /* small fields, meaning given by the opnd_ function */
-	uint8_t unused[4];
+	bool fp_trapped;        /* the translator's note: decoded so */
 };
 _Static_assert(sizeof(struct insn) == 32, "two instructions a cache line");
 
