@@ -288,7 +288,8 @@ void emit_insn(struct jit *j)
 	bool trapped = i->op != OP_COUNT && (a64_rows[i->op].flags & F_FP) && (j->key & KEY_FP_TRAP);
 	unsigned first = j->cold_count;
 
-	if (j->count)
+	/* The leader of a group whose common check fails has been counted before that. */
+	if (j->count && !(j->unmerged && j->note[j->k].group == GROUP_LEADER))
 		emit_count(j);
 	if (trapped || !emit_of(i)(j, i))
 		emit_exec(j, i);
