@@ -2,6 +2,7 @@
 /*
  * The translator as arch/arm64/cpu/run.c sees it, and what generated code calls.
  */
+#include <cpuid.h>
 #include <stdlib.h>
 #include <string.h>
 #include <vmm/err.h>
@@ -179,25 +180,35 @@ static void x86_invalidate_all(struct cpu *c) { jit_kill_all(c->jit->cache); }
 
 /* ---- Life ---- */
 
-/* x86-64-v3, as far as it is used. */
+static bool cpuid_ecx(unsigned leaf, unsigned n)
+{
+	unsigned a, b, c = 0, d;
+
+	return __get_cpuid(leaf, &a, &b, &c, &d) && bit(c, n);
+}
+
+/* x86-64-v3, as far as it is used. Of AVX the compiler's answer, which includes whether the kernel saves it. */
 static bool x86_available(char *why, size_t bytes)
 {
-	__builtin_cpu_init();
 	const struct {
 		const char *name;
-		int has;
+		bool has;
 	} needs[] = {
 		{ "AVX2", __builtin_cpu_supports("avx2") },
+		{ "BMI1", __builtin_cpu_supports("bmi") },
 		{ "BMI2", __builtin_cpu_supports("bmi2") },
 		{ "FMA", __builtin_cpu_supports("fma") },
-		{ "F16C", __builtin_cpu_supports("f16c") },
+		{ "F16C", cpuid_ecx(1, 29) },
+		{ "LZCNT", cpuid_ecx(0x80000001, 5) },
 	};
-	unsigned lacking = 0;
+	bool all = true;
 
-	for (unsigned n = 0; n < ARRAY_SIZE(needs); n++)
+	for (unsigned n = 0; n < ARRAY_SIZE(needs); n++) {
 		if (!needs[n].has)
-			text_add_item(why, bytes, lacking++ ? ", " : "this CPU lacks ", needs[n].name);
-	return !lacking;
+			text_add(why, bytes, "%s%s", all ? "this CPU lacks " : ", ", needs[n].name);
+		all &= needs[n].has;
+	}
+	return all;
 }
 
 static void x86_destroy(struct cpu *c)
