@@ -69,9 +69,12 @@ static void global_code_is_dropped_whatever_the_asid(void **state)
 	machine_u64(&m, TABLES + 4096)[VBAR >> 21 & 511] = (TABLES + 8192) | 3;
 	machine_code(&m, DATA, &svc, 1);
 	machine_code(&m, VBAR + 0x400, off, 3);
-	cpu_set_pstate(m.cpu, 0);
-	assert_int_equal(machine_run(&m, VA).reason, HV_EXIT_SHUTDOWN);
-	assert_int_equal(m.cpu->sys[SYS_ESR_EL1] >> 26, 0x15);
+	/* A translator takes up what is run again. */
+	for (unsigned n = 0; n < 2; n++) {
+		cpu_set_pstate(m.cpu, 0);
+		assert_int_equal(machine_run(&m, VA).reason, HV_EXIT_SHUTDOWN);
+		assert_int_equal(m.cpu->sys[SYS_ESR_EL1] >> 26, 0x15);
+	}
 	cpu_set_pstate(m.cpu, 0);
 	assert_true(has_block(m.cpu));
 	mmu_inv_range(m.cpu, VA, 4096, 2, false); /* TLBI VAE1 with another ASID */
