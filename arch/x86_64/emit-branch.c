@@ -35,9 +35,18 @@ static void link_register(struct jit *j)
 
 bool emit_bl(struct jit *j, const struct insn *i)
 {
+	int64_t target = target_of(j, i);
+
 	flags_at_end(j);
-	link_register(j);
-	emit_goto(j, target_of(j, i));
+	if (target >= 0 && target < 4096) {
+		link_register(j);
+		emit_goto(j, target);
+	} else {
+		emit_pc(j, RAX, 0);
+		x86_lea(&j->a, true, reg_pinned(30), x86_m(RAX, j->note[j->k].off + 4));
+		x86_lea(&j->a, true, RAX, x86_m(RAX, (int32_t)target));
+		emit_jump_rax(j, 0);
+	}
 	return true;
 }
 
