@@ -446,6 +446,14 @@ static inline void x86_vex2_imm(struct x86 *a, uint32_t op, int reg, struct x86_
 	x86_b(a, imm);
 }
 
+/* The upper halves of all ymm: legacy SSE instructions are slow while there is something in them. */
+static inline void x86_vzeroupper(struct x86 *a)
+{
+	x86_b(a, 0xc5);
+	x86_b(a, 0xf8);
+	x86_b(a, 0x77);
+}
+
 /* ---- BMI2: flags stay ---- */
 
 static inline void x86_rorx(struct x86 *a, bool w, int dst, struct x86_rm src, unsigned n)
