@@ -265,52 +265,16 @@ bool emit_shll_vec(struct jit *j, const struct insn *i)
 	return true;
 }
 
-/* The host's packing instructions saturate as these do. What widens to another number than it came from has. */
-static bool narrow_saturating(struct jit *j, const struct insn *i, const uint32_t *pack, bool to_signed)
+static bool narrow_saturating(struct jit *j, const struct insn *i, bool from_signed, bool to_signed)
 {
-	int n;
-
 	flags_clobber(j);
-	n = vec_use(j, i->rn, XMM1);
-	vop(j, pack[i->a], XMM0, n, n);
-	vwiden(j, to_signed, i->a, XMM2, XMM0, false);
-	vop(j, VPXOR, XMM2, XMM2, n);
-	simd_qc(j, XMM2, i->b + 1u);
-	simd_put_narrow(j, i);
+	simd_put_saturated(j, i, vec_use(j, i->rn, XMM1), from_signed, to_signed);
 	return true;
 }
 
-bool emit_sqxtn_vec(struct jit *j, const struct insn *i)
-{
-	static const uint32_t pack[2] = { VPACKSSWB, VPACKSSDW };
-
-	return i->a < 2 && narrow_saturating(j, i, pack, true);
-}
-
-bool emit_sqxtun_vec(struct jit *j, const struct insn *i)
-{
-	static const uint32_t pack[2] = { VPACKUSWB, VPACKUSDW };
-
-	return i->a < 2 && narrow_saturating(j, i, pack, false);
-}
-
-/* From unsigned: the host's would take large numbers for negative ones, so the limit comes first. */
-bool emit_uqxtn_vec(struct jit *j, const struct insn *i)
-{
-	int n;
-
-	if (i->a == 2)
-		return false;
-	flags_clobber(j);
-	n = vec_use(j, i->rn, XMM1);
-	vsplat(j, XMM0, lane_copies(i->a + 1u, (1u << (8u << i->a)) - 1));
-	vop(j, vpminu[i->a + 1], XMM0, XMM0, n);
-	vop(j, VPXOR, XMM2, XMM0, n);
-	simd_qc(j, XMM2, i->b + 1u);
-	vop(j, i->a ? VPACKUSDW : VPACKUSWB, XMM0, XMM0, XMM0);
-	simd_put_narrow(j, i);
-	return true;
-}
+bool emit_sqxtn_vec(struct jit *j, const struct insn *i) { return narrow_saturating(j, i, true, true); }
+bool emit_sqxtun_vec(struct jit *j, const struct insn *i) { return narrow_saturating(j, i, true, false); }
+bool emit_uqxtn_vec(struct jit *j, const struct insn *i) { return narrow_saturating(j, i, false, false); }
 
 /* ---- Across lanes ---- */
 

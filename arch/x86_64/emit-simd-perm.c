@@ -284,15 +284,11 @@ bool emit_ext(struct jit *j, const struct insn *i)
  * left to 128, with saturation, sets bit 7 of every index behind the table and leaves
  * bits 3:0 of the others alone. Which register it is, is then in bits 5:4: 3 for the
  * last one, and so on down.
- *
- * The indices are kept below the stack pointer, which the ABI leaves to who does not
- * call: there is no register for them.
  */
-#define RED_ZONE(k) x86_m(RSP, -16 * ((k) + 1))
 
 static void look_up(struct jit *j, const struct insn *i, unsigned k, int d)
 {
-	x86_vex(&j->a, VPSHUFB, d, vec_use(j, (i->rn + k) & 31, d), RED_ZONE(0));
+	x86_vex(&j->a, VPSHUFB, d, vec_use(j, (i->rn + k) & 31, d), simd_spill(0));
 }
 
 /* Bytes of xmm0, or of xmm2 where bit 7 of xmm1 is set. */
@@ -303,14 +299,14 @@ static void table(struct jit *j, const struct insn *i)
 {
 	unsigned regs = (unsigned)i->imm;
 
-	x86_vmovdqu_store(&j->a, RED_ZONE(0), XMM1);
+	x86_vmovdqu_store(&j->a, simd_spill(0), XMM1);
 	vshl(j, 1, XMM1, XMM1, 3, X86_NONE); /* bit 4 goes to bit 7; the others do not matter */
 	look_up(j, i, regs - 2, XMM0);
 	look_up(j, i, regs - 1, XMM2);
 	choose(j);
 	if (regs == 2)
 		return;
-	x86_vmovdqu_store(&j->a, RED_ZONE(1), XMM0);
+	x86_vmovdqu_store(&j->a, simd_spill(1), XMM0);
 	if (regs == 4) {
 		look_up(j, i, 0, XMM0);
 		look_up(j, i, 1, XMM2);
@@ -318,9 +314,9 @@ static void table(struct jit *j, const struct insn *i)
 	} else {
 		look_up(j, i, 0, XMM0);
 	}
-	x86_vmovdqu(&j->a, XMM1, RED_ZONE(0));
+	x86_vmovdqu(&j->a, XMM1, simd_spill(0));
 	vshl(j, 1, XMM1, XMM1, 2, X86_NONE); /* bit 5 */
-	x86_vmovdqu(&j->a, XMM2, RED_ZONE(1));
+	x86_vmovdqu(&j->a, XMM2, simd_spill(1));
 	choose(j);
 }
 
@@ -336,7 +332,7 @@ static bool table_lookup(struct jit *j, const struct insn *i, bool keep)
 		table(j, i);
 	if (keep) {
 		if (regs > 1)
-			x86_vmovdqu(&j->a, XMM1, RED_ZONE(0));
+			x86_vmovdqu(&j->a, XMM1, simd_spill(0));
 		x86_vex_imm(&j->a, VPBLENDVB, XMM0, XMM0, vec_rm(i->rd), XMM1 << 4);
 	}
 	simd_put(j, i->rd, XMM0, i->b);

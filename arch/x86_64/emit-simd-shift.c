@@ -179,33 +179,16 @@ bool emit_rshrn_vec(struct jit *j, const struct insn *i)
 	return true;
 }
 
-/* What is packed with saturation and widens to another number than it was has saturated. */
 static bool narrow_saturating(struct jit *j, const struct insn *i, bool from_signed, bool to_signed, bool rounding)
 {
-	unsigned wide = i->a + 1u;
-	int n;
+	unsigned wide = i->a + 1u, count = (unsigned)i->imm;
 
-	if (i->a == 2)
-		return false;
 	flags_clobber(j);
-	n = vec_use(j, i->rn, XMM0);
 	if (rounding)
-		shr_rounding(j, from_signed, wide, XMM0, n, (unsigned)i->imm);
+		shr_rounding(j, from_signed, wide, XMM1, vec_use(j, i->rn, XMM0), count);
 	else
-		vshr(j, from_signed, wide, XMM0, n, (unsigned)i->imm, XMM2);
-	x86_vmovdqa(&j->a, XMM1, x86_r(XMM0));
-	if (!from_signed) {
-		vsplat(j, XMM2, lane_copies(wide, lane_ones(i)));
-		vop(j, vpminu[wide], XMM0, XMM0, XMM2);
-	}
-	if (to_signed)
-		vop(j, i->a ? VPACKSSDW : VPACKSSWB, XMM0, XMM0, XMM0);
-	else
-		vop(j, i->a ? VPACKUSDW : VPACKUSWB, XMM0, XMM0, XMM0);
-	vwiden(j, to_signed, i->a, XMM2, XMM0, false);
-	vop(j, VPXOR, XMM1, XMM1, XMM2);
-	simd_qc(j, XMM1, i->b + 1u);
-	simd_put_narrow(j, i);
+		vshr(j, from_signed, wide, XMM1, vec_use(j, i->rn, XMM1), count, XMM2);
+	simd_put_saturated(j, i, XMM1, from_signed, to_signed);
 	return true;
 }
 

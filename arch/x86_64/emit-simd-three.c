@@ -238,74 +238,187 @@ bool emit_urhadd_vec(struct jit *j, const struct insn *i)
 	return simd_same(j, i, vpavg[i->a]) || by_recipe(j, i, urhadd, false, 0);
 }
 
-/* ---- Shifts by register: 32 and 64 bits, where the host has them ---- */
+/* ---- Shifts by register ---- */
+
+/* Odd bytes as halves, signed or not; even ones. */
+static void odd_bytes(struct jit *j, bool is_signed, int d, int s) { vshr(j, is_signed, 1, d, s, 8, X86_NONE); }
+static void even_bytes(struct jit *j, bool is_signed, int d, int s)
+{
+	vshl(j, 1, d, s, 8, X86_NONE);
+	odd_bytes(j, is_signed, d, d);
+}
+
+/* xmm@d = the low byte of each lane of @m. */
+static void low_bytes(struct jit *j, unsigned lane, int d, int m)
+{
+	unsigned top = (8u << lane) - 8;
+
+	vshl(j, lane, d, m, top, X86_NONE);
+	vshr(j, false, lane, d, d, top, X86_NONE);
+}
+
+/* Rounded halves of xmm0. */
+static void halve_rounding(struct jit *j, bool is_signed, unsigned lane, int tmp1, int tmp2)
+{
+	vshr(j, is_signed, lane, tmp1, XMM0, 1, tmp2);
+	vop(j, vpsub[lane], XMM0, XMM0, tmp1);
+}
 
 /*
  * As counts the host takes unsigned numbers, and shifts everything out when they are
  * too large. The low byte of a lane, as one, is too large when it is negative, and so
  * is the byte of its opposite when it is positive: one of the two shifts gives 0, or
- * both give Vn.
+ * both give Vn. Rounding shifts by one less, which is the inverse, and halves.
  */
-static void ushl(struct jit *j, const struct insn *i, int d, int n, int m)
+static void shift_unsigned(struct jit *j, unsigned lane, bool rounding, int n, int m)
 {
-	unsigned top = (8u << i->a) - 8;
-
-	vzero(j, XMM0);
-	vop(j, vpsub[i->a], XMM0, XMM0, m);
-	vshl(j, i->a, XMM2, m, top, X86_NONE);
-	vshr(j, false, i->a, XMM2, XMM2, top, X86_NONE);
-	vshl(j, i->a, XMM0, XMM0, top, X86_NONE);
-	vshr(j, false, i->a, XMM0, XMM0, top, X86_NONE);
-	vop(j, i->a == 2 ? VPSLLVD : VPSLLVQ, XMM2, n, XMM2);
-	vop(j, i->a == 2 ? VPSRLVD : VPSRLVQ, XMM0, n, XMM0);
-	vop(j, VPOR, d, XMM0, XMM2);
+	if (rounding) {
+		vnot(j, XMM0, m, XMM0);
+	} else {
+		vzero(j, XMM0);
+		vop(j, vpsub[lane], XMM0, XMM0, m);
+	}
+	low_bytes(j, lane, XMM0, XMM0);
+	low_bytes(j, lane, XMM2, m);
+	vop(j, lane == 2 ? VPSLLVD : VPSLLVQ, XMM2, n, XMM2);
+	vop(j, lane == 2 ? VPSRLVD : VPSRLVQ, XMM0, n, XMM0);
+	if (rounding)
+		halve_rounding(j, false, lane, XMM1, X86_NONE);
+	vop(j, VPOR, XMM0, XMM0, XMM2);
 }
 
-bool emit_ushl_vec(struct jit *j, const struct insn *i) { return i->a >= 2 && by_recipe(j, i, ushl, false, 0); }
-
 /* A count shifted to the right must not leave the sign when it goes to the left: those lanes become 0 before. */
-static void sshl(struct jit *j, const struct insn *i, int d, int n, int m)
+static void shift_signed_words(struct jit *j, bool rounding, int n, int m)
 {
 	vshl(j, 2, XMM2, m, 24, X86_NONE);
 	vshr(j, true, 2, XMM0, XMM2, 31, X86_NONE);
 	vop(j, VPAND, XMM0, XMM0, n);
 	vshr(j, true, 2, XMM2, XMM2, 24, X86_NONE);
 	vop(j, VPSLLVD, XMM1, n, XMM2);
-	vop1(j, vpabs[2], XMM2, XMM2);
+	if (!rounding) {
+		vop1(j, vpabs[2], XMM2, XMM2);
+		vop(j, VPSRAVD, XMM0, XMM0, XMM2);
+		vop(j, VPOR, XMM0, XMM0, XMM1);
+		return;
+	}
+	x86_vmovdqu_store(&j->a, simd_spill(1), XMM1);
+	vnot(j, XMM2, XMM2, XMM1);
 	vop(j, VPSRAVD, XMM0, XMM0, XMM2);
-	vop(j, VPOR, d, XMM0, XMM1);
-	(void)i;
+	halve_rounding(j, true, 2, XMM1, X86_NONE);
+	x86_vex(&j->a, VPOR, XMM0, XMM0, simd_spill(1));
+}
+
+/* Signed lanes: of 32 bits. */
+static void shift_lanes(struct jit *j, unsigned lane, bool is_signed, bool rounding, int n, int m)
+{
+	if (is_signed)
+		shift_signed_words(j, rounding, n, m);
+	else
+		shift_unsigned(j, lane, rounding, n, m);
 }
 
 /* There is no arithmetic shift of 64 bits: negative numbers go through a logical one inverted. */
-static bool sshl_doublewords(struct jit *j, const struct insn *i)
+static void shift_signed_doublewords(struct jit *j, const struct insn *i, bool rounding)
 {
-	int d = vec_def(i->rd, XMM0);
-
 	vshl(j, 3, XMM2, vec_use(j, i->rm, XMM2), 56, X86_NONE);
-	vzero(j, XMM0);
-	vop(j, vpsub[3], XMM0, XMM0, XMM2);
+	if (rounding) {
+		vnot(j, XMM0, XMM2, XMM0);
+	} else {
+		vzero(j, XMM0);
+		vop(j, vpsub[3], XMM0, XMM0, XMM2);
+	}
 	vshr(j, false, 3, XMM0, XMM0, 56, X86_NONE);
 	vsigns(j, 3, XMM1, XMM2);
 	x86_vex(&j->a, VPAND, XMM1, XMM1, vec_rm(i->rn)); /* what goes to the right */
 	vsigns(j, 3, XMM2, XMM1);
 	vop(j, VPXOR, XMM1, XMM1, XMM2);
 	vop(j, VPSRLVQ, XMM1, XMM1, XMM0);
-	vop(j, VPXOR, XMM1, XMM1, XMM2);
-	vshl(j, 3, XMM2, vec_use(j, i->rm, XMM2), 56, X86_NONE);
-	vshr(j, false, 3, XMM2, XMM2, 56, X86_NONE);
-	vop(j, VPSLLVQ, XMM0, vec_use(j, i->rn, XMM0), XMM2);
-	vop(j, VPOR, d, XMM0, XMM1);
-	simd_put(j, i->rd, d, i->b);
+	vop(j, VPXOR, XMM0, XMM1, XMM2);
+	if (rounding)
+		halve_rounding(j, true, 3, XMM1, XMM2);
+	low_bytes(j, 3, XMM2, vec_use(j, i->rm, XMM2));
+	vop(j, VPSLLVQ, XMM1, vec_use(j, i->rn, XMM1), XMM2);
+	vop(j, VPOR, XMM0, XMM0, XMM1);
+}
+
+/* Halves as words, even ones and odd ones, with the upper half of the results dropped. */
+static void shift_halves(struct jit *j, const struct insn *i, bool is_signed, bool rounding)
+{
+	vshl(j, 2, XMM1, vec_use(j, i->rn, XMM1), 16, X86_NONE);
+	vshr(j, is_signed, 2, XMM1, XMM1, 16, X86_NONE);
+	shift_lanes(j, 2, is_signed, rounding, XMM1, vec_use(j, i->rm, XMM2));
+	x86_vmovdqu_store(&j->a, simd_spill(0), XMM0);
+	vshr(j, is_signed, 2, XMM1, vec_use(j, i->rn, XMM1), 16, X86_NONE);
+	vshr(j, false, 2, XMM2, vec_use(j, i->rm, XMM2), 16, X86_NONE);
+	shift_lanes(j, 2, is_signed, rounding, XMM1, XMM2);
+	vshl(j, 2, XMM0, XMM0, 16, X86_NONE);
+	x86_vex_imm(&j->a, VPBLENDW, XMM0, XMM0, simd_spill(0), 0x55);
+}
+
+/*
+ * Bytes, not rounded: x << c is bits 15:8 of x * (1 << c + 8), for c from -8 to 7. The
+ * factors are looked up, their low bytes and their high bytes; other counts find 0, but
+ * that below -8 signed bytes are shifted as by -8.
+ */
+static void shift_bytes(struct jit *j, const struct insn *i, bool is_signed)
+{
+	vsplat(j, XMM0, lane_copies(0, 8));
+	x86_vex(&j->a, vpadds[0], XMM2, XMM0, vec_rm(i->rm));
+	if (is_signed) {
+		vzero(j, XMM0);
+		vop(j, vpmaxs[0], XMM2, XMM2, XMM0);
+	}
+	vsplat(j, XMM0, lane_copies(0, 0x70)); /* bit 7 of what is above 15 */
+	vop(j, vpaddus[0], XMM2, XMM2, XMM0);
+	vconst(j, XMM0, 0x8040201008040201, 0);
+	vconst(j, XMM1, 0, 0x8040201008040201);
+	vop(j, VPSHUFB, XMM0, XMM0, XMM2);
+	vop(j, VPSHUFB, XMM1, XMM1, XMM2);
+
+	/* xmm2, xmm0: factors of odd bytes and of even ones */
+	vodd(j, 0, XMM2, XMM1);
+	vshl(j, 1, XMM2, XMM2, 8, X86_NONE);
+	vshl(j, 1, XMM1, XMM1, 8, X86_NONE);
+	x86_vmovdqu_store(&j->a, simd_spill(0), XMM1);
+	vodd(j, 0, XMM1, XMM0);
+	vop(j, VPOR, XMM2, XMM2, XMM1);
+	veven(j, 0, XMM0, XMM0);
+	x86_vex(&j->a, VPOR, XMM0, XMM0, simd_spill(0));
+
+	odd_bytes(j, is_signed, XMM1, vec_use(j, i->rn, XMM1));
+	vop(j, VPMULLW, XMM2, XMM2, XMM1);
+	even_bytes(j, is_signed, XMM1, vec_use(j, i->rn, XMM1));
+	vop(j, VPMULLW, XMM0, XMM0, XMM1);
+	vodd(j, 0, XMM0, XMM0);
+	vodd(j, 0, XMM2, XMM2);
+	vshl(j, 1, XMM2, XMM2, 8, X86_NONE);
+	vop(j, VPOR, XMM0, XMM0, XMM2);
+}
+
+static bool shift_by_register(struct jit *j, const struct insn *i, bool is_signed, bool rounding)
+{
+	int n;
+
+	if (i->a == 0 && rounding)
+		return false;
+	if (i->a == 0) {
+		shift_bytes(j, i, is_signed);
+	} else if (i->a == 1) {
+		shift_halves(j, i, is_signed, rounding);
+	} else if (i->a == 3 && is_signed) {
+		shift_signed_doublewords(j, i, rounding);
+	} else {
+		n = vec_use(j, i->rn, XMM1);
+		shift_lanes(j, i->a, is_signed, rounding, n, vec_use(j, i->rm, XMM2));
+	}
+	simd_put(j, i->rd, XMM0, i->b);
 	return true;
 }
 
-bool emit_sshl_vec(struct jit *j, const struct insn *i)
-{
-	if (i->a == 3)
-		return sshl_doublewords(j, i);
-	return i->a == 2 && by_recipe(j, i, sshl, false, 0);
-}
+bool emit_sshl_vec(struct jit *j, const struct insn *i) { return shift_by_register(j, i, true, false); }
+bool emit_ushl_vec(struct jit *j, const struct insn *i) { return shift_by_register(j, i, false, false); }
+bool emit_srshl_vec(struct jit *j, const struct insn *i) { return shift_by_register(j, i, true, true); }
+bool emit_urshl_vec(struct jit *j, const struct insn *i) { return shift_by_register(j, i, false, true); }
 
 /* ---- Pairwise ---- */
 
@@ -532,14 +645,6 @@ bool emit_sqrdmulh_vec(struct jit *j, const struct insn *i) { return saturating(
 bool emit_sqrdmulh_elem(struct jit *j, const struct insn *i) { return saturating(j, i, sqrdmulh, true); }
 
 /* ---- Dot products ---- */
-
-/* Odd bytes as halves, signed or not; even ones. */
-static void odd_bytes(struct jit *j, bool is_signed, int d, int s) { vshr(j, is_signed, 1, d, s, 8, X86_NONE); }
-static void even_bytes(struct jit *j, bool is_signed, int d, int s)
-{
-	vshl(j, 1, d, s, 8, X86_NONE);
-	odd_bytes(j, is_signed, d, d);
-}
 
 /* Products of even bytes and of odd bytes, each pair of them added by vpmaddwd. */
 static void dot(struct jit *j, const struct insn *i, bool n_signed, bool m_signed, int d, int n, int m)

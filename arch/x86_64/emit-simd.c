@@ -254,6 +254,62 @@ void simd_qc(struct jit *j, int diff, unsigned log2_bytes)
 	x86_aim8(end, j->a.p);
 }
 
+/* Words: what the host does not pack. xmm0 = the low half of @s's lanes, xmm1 = ones where they do not say it all. */
+static void saturate_words(struct jit *j, int s, bool from_signed, bool to_signed)
+{
+	vop1_imm(j, VPSHUFD, XMM2, s, 0x08);
+	vop1_imm(j, VPSHUFD, XMM1, s, 0x0d);
+	if (to_signed) {
+		vshr(j, true, 2, XMM0, XMM2, 31, X86_NONE);
+		vop(j, vpcmpeq[2], XMM0, XMM0, XMM1); /* fits */
+		vshr(j, true, 2, XMM1, XMM1, 31, X86_NONE);
+		vop(j, VPAND, XMM2, XMM2, XMM0);
+		vop(j, VPANDN, XMM1, XMM0, XMM1);
+		vop(j, VPOR, XMM2, XMM2, XMM1); /* the sign where it does not */
+		vnot(j, XMM1, XMM0, XMM1);
+		vshr(j, false, 2, XMM0, XMM1, 1, X86_NONE);
+		vop(j, VPXOR, XMM0, XMM0, XMM2);
+		return;
+	}
+	vzero(j, XMM0);
+	vop(j, vpcmpeq[2], XMM0, XMM0, XMM1);
+	if (!from_signed) {
+		vnot(j, XMM1, XMM0, XMM1);
+		vop(j, VPOR, XMM0, XMM1, XMM2);
+		return;
+	}
+	/* Ones where it does not fit and is not negative either, found inverted. */
+	vshr(j, true, 2, XMM1, XMM1, 31, X86_NONE);
+	vop(j, VPAND, XMM2, XMM2, XMM0);
+	vop(j, VPOR, XMM1, XMM1, XMM0);
+	vop(j, VPANDN, XMM2, XMM2, XMM1);
+	vnot(j, XMM1, XMM0, XMM1);
+	vnot(j, XMM0, XMM2, XMM0);
+}
+
+void simd_put_saturated(struct jit *j, const struct insn *i, int s, bool from_signed, bool to_signed)
+{
+	static const uint32_t packs[2] = { VPACKSSWB, VPACKSSDW }, packu[2] = { VPACKUSWB, VPACKUSDW };
+	int x = s;
+
+	if (i->a == 2) {
+		saturate_words(j, s, from_signed, to_signed);
+		simd_qc(j, XMM1, i->b);
+		simd_put_narrow(j, i);
+		return;
+	}
+	if (!from_signed) { /* the host packs signed lanes */
+		vsplat(j, XMM0, lane_copies(i->a + 1u, (1u << (8u << i->a)) - 1));
+		vop(j, vpminu[i->a + 1], XMM0, XMM0, s);
+		x = XMM0;
+	}
+	vop(j, to_signed ? packs[i->a] : packu[i->a], XMM0, x, x);
+	vwiden(j, to_signed, i->a, XMM2, XMM0, false);
+	vop(j, VPXOR, XMM2, XMM2, s); /* what widens to another number than it was has saturated */
+	simd_qc(j, XMM2, i->b + 1u);
+	simd_put_narrow(j, i);
+}
+
 bool simd_same(struct jit *j, const struct insn *i, uint32_t op)
 {
 	int d = vec_def(i->rd, XMM0);

@@ -145,11 +145,20 @@ void simd_put(struct jit *j, unsigned n, int x, unsigned log2_bytes);
 /* The end of a narrowing instruction: from the low half of xmm0. */
 void simd_put_narrow(struct jit *j, const struct insn *i);
 
+/* The same for one that saturates: from the wide lanes of @s, which is xmm1 or Vn's own. Sets FPSR.QC, see below. */
+void simd_put_saturated(struct jit *j, const struct insn *i, int s, bool from_signed, bool to_signed);
+
 /*
  * FPSR.QC is set if any of the low 1 << @log2_bytes bytes of @diff is not zero: what saturation has changed.
  * Changes @diff and EFLAGS: flags_clobber() must have been called.
  */
 void simd_qc(struct jit *j, int diff, unsigned log2_bytes);
+
+/*
+ * What there is no scratch register for goes below the stack pointer, which the ABI leaves to who does not call.
+ * Lasts to the end of the instruction.
+ */
+static inline struct x86_rm simd_spill(unsigned k) { return x86_m(RSP, -16 * (int32_t)(k + 1)); }
 
 /* Rows with one opcode a size: Vd = Vn op Vm; false without one. */
 bool simd_same(struct jit *j, const struct insn *i, uint32_t op);
