@@ -383,6 +383,7 @@ struct jit_block *jit_translate(struct cpu *c, uint64_t pa, const uint32_t *word
 	struct jit_block b = { .pa = pa, .key = key };
 	uint8_t *hot;
 
+	smc_executed(c, pa);
 	jit_make_room(c, t);
 	j->pa = pa;
 	j->key = key;

@@ -107,8 +107,9 @@ unsigned jit_slow(struct cpu *c, uint32_t word, uint32_t where)
 		return LEFT_EXIT;
 	if (r == EXEC_JUMP)
 		return nothing_to_attend(c) ? SLOW_JUMP : LEFT_JUMP;
-	if (jit_key(c, false) == key && !(c->x[SLOT_SP] & 15))
+	if (jit_key(c, false) == key && !(c->x[SLOT_SP] & 15) && !c->code_stored)
 		return SLOW_DONE;
+	c->code_stored = false;
 	c->pc += 4;
 	return LEFT_JUMP;
 }

@@ -19,7 +19,7 @@ struct run {
 	struct opt_list positional;
 	const char *kernel, *hypercalls;
 	const char *result_path;
-	unsigned on_reset, log_level, jit, fp;
+	unsigned on_reset, log_level, jit, fp, smc;
 };
 
 #define AT(field) offsetof(struct run, field)
@@ -69,6 +69,7 @@ static const struct opt rows[] = {
 	OPT("jit-check", "N", "have one in N blocks executed by the interpreter, too, and say what differs (16)",
 	    NUMBER, vm.jit.check, .min = 1, .max = JIT_CHECK_MAX, .unsaid = JIT_CHECK_DEFAULT),
 	OPT("jit-perf", NULL, "tell perf about translated code, in /tmp/perf-PID.map", FLAG, vm.jit.perf_map),
+	OPT("smc", "ic|track", "changed code: ic: after IC, as the architecture wants; track: at once, too (ic)", CHOICE, smc),
 	OPT("count-insns", NULL, "count the guest's instructions in translated code, too", FLAG, vm.jit.count),
 
 	GROUP("How it ends (`vmm help exits' prints the exit status):"),
@@ -186,6 +187,7 @@ static int cmd_run(int argc, char **argv)
 	r.vm.reset_ends = r.on_reset;
 	r.vm.jit.use = (enum jit_use)r.jit;
 	r.vm.jit.fp_strict = r.fp;
+	r.vm.jit.smc_track = r.smc;
 	log_set_level((enum log_level)r.log_level);
 	/* A pipe whose reader has left is an error of write(), not the end of the VM. */
 	signal(SIGPIPE, SIG_IGN);

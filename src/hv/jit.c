@@ -26,5 +26,7 @@ const char *jit_wish(const struct jit_config *j)
 		return "--jit=off";
 	if (j->fp_strict)
 		return "--fp=strict";
+	if (j->smc_track)
+		return "--smc=track";
 	return j->count ? "--count-insns" : jit_wish_to_translate(j);
 }

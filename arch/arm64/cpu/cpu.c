@@ -334,6 +334,8 @@ static int soc_fill(struct soc *s)
 			err = run_init(s->cpus[k]);
 	}
 	if (!err)
+		err = smc_init(s);
+	if (!err)
 		err = gic_init(s);
 	return err ? err : timer_init(s);
 }
@@ -386,6 +388,7 @@ void soc_destroy(struct soc *s)
 		gic_destroy(s);
 	for (unsigned k = 0; s->cpus && k < s->cfg.vcpu_count; k++)
 		cpu_free(s->cpus[k]);
+	smc_destroy(s);
 	free(s->cpus);
 	free(s);
 }

@@ -162,6 +162,7 @@ struct cpu {
 	struct gic_cpu *gic;
 	struct timer_cpu *timer;
 	struct mmu_ring *ring;
+	bool code_stored;               /* smc_stored() has dropped code: what runs may be some of it */
 	bool dsb_pending;               /* this cpu has broadcast since its last DSB */
 	struct run_cache *run;
 	struct mmu_ctx *ctxs;           /* [0]: EL1; [1..EL0_CTX_COUNT]: EL0 by ASID */
@@ -195,6 +196,7 @@ struct soc {
 	_Atomic bool ran;               /* a vCPU has run: feature registers are fixed (E6) */
 	struct gic *gic;
 	struct timer *timer;
+	struct smc *smc;                /* NULL: nobody looks at stores into code */
 };
 
 /* Does the VM have the feature? What its ID registers say decides. */
@@ -368,6 +370,15 @@ void mmu_jc_forget(struct cpu *c, const void *from, size_t bytes);      /* block
 
 /* What was not translated, as a message (coverage.c). No cpu runs, and they count. */
 void coverage_say(const struct soc *s);
+
+/* ---- Stores into code (smc.c) ---- */
+
+int smc_init(struct soc *s);
+int smc_begin(struct soc *s);                   /* memory is complete; 0 or -errno with a message */
+void smc_destroy(struct soc *s);
+void smc_executed(struct cpu *c, uint64_t pa);  /* before instructions of the page are read to be kept */
+bool smc_withheld(const struct soc *s, uint64_t pa);    /* May the page not be in a TLB for writing? */
+void smc_stored(struct cpu *c, uint64_t pa);    /* after a store that took the slow path; an atomic one: before */
 
 /* ---- Exceptions (except.c): each takes the exception to EL1 and returns EXEC_JUMP ---- */
 

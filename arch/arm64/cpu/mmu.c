@@ -361,7 +361,7 @@ static void fill(struct cpu *c, struct mmu_ctx *m, uint64_t va, const struct xla
 		return;
 	if (x->perm & (el1 ? PERM_R1 : PERM_R0))
 		m->r[k] = (struct tlb_entry){ tag, addend };
-	if ((x->perm & (el1 ? PERM_W1 : PERM_W0)) && !r->readonly)
+	if ((x->perm & (el1 ? PERM_W1 : PERM_W0)) && !r->readonly && !smc_withheld(c->soc, pa))
 		m->w[k] = (struct tlb_entry){ tag, addend };
 	log_add(m->log, &m->log_n, ARRAY_SIZE(m->log), k);
 	if (el1 && ((x->attr & ATTR_USER) || !(x->attr & ATTR_GLOBAL)))
@@ -663,10 +663,12 @@ static bool part_copy(struct cpu *c, const struct part *p, uint8_t *buf, unsigne
 {
 	if (!p->host)
 		return bus_units(c, p->va, p->pa, buf, p->bytes, unit, write);
-	if (write)
+	if (write) {
 		copy_units(p->host, buf, p->bytes, unit);
-	else
+		smc_stored(c, p->pa);
+	} else {
 		copy_units(buf, p->host, p->bytes, unit);
+	}
 	return true;
 }
 
@@ -765,6 +767,8 @@ void *mmu_atomic_ptr(struct cpu *c, uint64_t va, unsigned bytes, bool write, uns
 	if (debug_watch(c, va, bytes, how))
 		return NULL;
 	fill(c, acc_ctx(c, flags), va, &x, r);
+	if (write)
+		smc_stored(c, pa);
 	return r->host + (pa - r->base.v);
 }
 

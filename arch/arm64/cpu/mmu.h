@@ -63,6 +63,10 @@ void mmu_inv_asid(struct cpu *c, uint16_t asid);
 void mmu_inv_range(struct cpu *c, uint64_t va, uint64_t bytes, uint16_t asid, bool all_asids);
 uint16_t mmu_asid_mask(const struct cpu *c);
 
+/* On all cpus, before it returns: nothing may be written without the slow path; the page's decoded or translated code goes. */
+void mmu_withhold_writes(struct cpu *c);
+void mmu_drop_code(struct cpu *c, uint64_t pa);
+
 /* Around calls that may wait for others (the bus): this cpu counts as drained. */
 void mmu_leave_guest(struct cpu *c);
 void mmu_enter_guest(struct cpu *c);

@@ -196,6 +196,7 @@ static struct block *translate(struct cpu *c, uint64_t pa, const uint32_t *words
 	struct run_cache *r = c->run;
 	struct block *b = room(c);
 
+	smc_executed(c, pa);
 	n = decode_block(c, words, left < BLOCK_INSNS ? left : BLOCK_INSNS, b->insn);
 	b->insn[n] = (struct insn){ .exec = exec_block_end };
 	b->pa = pa;
@@ -599,6 +600,10 @@ static void loop(struct cpu *c)
 
 int cpu_run(struct cpu *c, struct hv_exit *exit)
 {
+	int err = smc_begin(c->soc);
+
+	if (err)
+		return err;
 	exit->reason = HV_EXIT_COUNT;
 	c->exit = exit;
 	cpu_running = c;

@@ -20,7 +20,7 @@
 
 enum { RING_ENTRIES = 64 };
 
-enum op { INV_ALL, INV_ASID, INV_RANGE, INV_CODE_PAGE, INV_CODE };
+enum op { INV_ALL, INV_ASID, INV_RANGE, INV_CODE_PAGE, INV_CODE, INV_FIRST_LEVEL };
 
 struct entry {
 	enum op op;
@@ -60,6 +60,7 @@ static void apply(struct cpu *c, const struct entry *e)
 	case INV_RANGE: mmu_inv_range(c, e->va, e->bytes, e->asid, e->all_asids); break;
 	case INV_CODE_PAGE: run_invalidate_page(c, e->va); break;
 	case INV_CODE: run_invalidate_all(c); break;
+	case INV_FIRST_LEVEL: mmu_flush_contexts(c); break;
 	}
 }
 
@@ -158,6 +159,18 @@ void mmu_enter_guest(struct cpu *c)
 	atomic_store(&c->ring->running, true);
 	if (atomic_load(&c->exit_req) & REQ_RING)
 		mmu_drain_ring(c);
+}
+
+void mmu_withhold_writes(struct cpu *c)
+{
+	invalidate(c, &(struct entry){ .op = INV_FIRST_LEVEL }, true);
+	mmu_dsb(c);
+}
+
+void mmu_drop_code(struct cpu *c, uint64_t pa)
+{
+	invalidate(c, &(struct entry){ .op = INV_CODE_PAGE, .va = pa }, true);
+	mmu_dsb(c);
 }
 
 /* ---- TLBI ---- */
