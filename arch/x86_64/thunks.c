@@ -75,12 +75,12 @@ static void write_left(struct x86 *a, enum jit_left why, const uint8_t *ret)
 	jump_to(a, ret);
 }
 
-/* edx: offset in the page that pc is in. */
+/* edx: offset in the page that pc is in, or that page's size. */
 static void write_set_pc(struct x86 *a)
 {
 	x86_mov(a, true, RAX, CPU_M(pc));
 	x86_alu_imm(a, X86_AND, true, x86_r(RAX), -4096);
-	x86_alu(a, X86_OR, true, RAX, x86_r(RDX));
+	x86_alu(a, X86_ADD, true, RAX, x86_r(RDX));
 	x86_store(a, true, CPU_M(pc), RAX);
 }
 
