@@ -30,7 +30,6 @@
 #define QEMU_CPU     "max,pauth=off,sve=off,sme=off"
 #define HANG_MS      20000
 #define PSTATE_BTYPE (UINT64_C(3) << PSTATE_BTYPE_SHIFT)
-#define FPSR_MASK    UINT32_C(0x0800009f) /* QC and the cumulative exception bits */
 #define FEATURES     (((UINT64_C(1) << FEAT_COUNT) - 1) & ~(UINT64_C(1) << FEAT_SVE | UINT64_C(1) << FEAT_PAUTH))
 
 /* Rows that cannot be compared with an emulator of EL0. */
@@ -81,24 +80,6 @@ static bool is_defined_elsewhere(uint32_t w)
 	return false;
 }
 
-/*
- * Words that mean more with another one before them. A store-exclusive gets the
- * load of its size and address most of the time; without it, it must fail.
- */
-static uint32_t ldxr_before(uint32_t w) { return (w & 0xc00003e0) | 0x085f7c1f; }
-static uint32_t ldxp_before(uint32_t w)
-{
-	return (w & 0xc00003e0) | 0x087f001f | ((w >> 5 & 31) == 30 ? 29 : 30) << 10;
-}
-
-static const struct prefix {
-	uint32_t mask, value;
-	uint32_t (*make)(uint32_t);
-} prefixes[] = {
-	{ 0x3fe00000, 0x08000000, ldxr_before },
-	{ 0xbfe00000, 0x88200000, ldxp_before },
-};
-
 /* ---- The test ---- */
 
 /* What we did in a case, to be compared when the other half has run. */
@@ -130,20 +111,6 @@ static void die(const char *what)
 {
 	fprintf(stderr, "a64: %s: %s\n", what, strerror(errno));
 	exit(2);
-}
-
-static void any_state(struct rng *r, struct a64_state *s)
-{
-	for (unsigned i = 0; i < 31; i++)
-		s->x[i] = any_int(r);
-	s->sp = any_int(r);
-	s->pstate = rnd(r) & PSTATE_NZCV;
-	for (unsigned i = 0; i < 32; i++) {
-		s->v[i][0] = any_lanes(r);
-		s->v[i][1] = any_lanes(r);
-	}
-	s->fpsr = below(r, 2) ? 0 : (uint32_t)rnd(r) & FPSR_MASK;
-	s->fpcr = below(r, 2) ? 0 : (uint32_t)rnd(r) & UINT32_C(0x07c80000); /* AHP DN FZ RMode FZ16 */
 }
 
 /* Makes the address registers of a load or store point into the window. */
@@ -225,11 +192,11 @@ static void take_mine(struct fake *f, struct mine *m)
 
 static unsigned make_block(struct rng *r, uint32_t w, uint32_t *block)
 {
+	uint32_t before = word_before(w);
 	unsigned n = 0;
 
-	for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++)
-		if ((w & prefixes[i].mask) == prefixes[i].value && below(r, 4))
-			block[n++] = prefixes[i].make(w);
+	if (before && below(r, 4))
+		block[n++] = before;
 	block[n++] = w;
 	return n;
 }

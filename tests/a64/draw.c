@@ -5,7 +5,7 @@
 #include <string.h>
 #include <vmm/types.h>
 
-#include "../../arch/arm64/cpu/insn.h"
+#include "../../arch/arm64/cpu/cpu.h"
 #include "draw.h"
 
 uint64_t rnd(struct rng *r)
@@ -194,4 +194,41 @@ uint32_t any_word(struct rng *r, unsigned row, const struct row_fields *fields)
 		w = (w & ~(mask << f->lo)) | (v & mask) << f->lo;
 	}
 	return w;
+}
+static uint32_t ldxr_before(uint32_t w) { return (w & 0xc00003e0) | 0x085f7c1f; }
+static uint32_t ldxp_before(uint32_t w)
+{
+	return (w & 0xc00003e0) | 0x087f001f | ((w >> 5 & 31) == 30 ? 29 : 30) << 10;
+}
+
+static const struct prefix {
+	uint32_t mask, value;
+	uint32_t (*make)(uint32_t);
+} prefixes[] = {
+	{ 0x3fe00000, 0x08000000, ldxr_before },
+	{ 0xbfe00000, 0x88200000, ldxp_before },
+};
+
+uint32_t word_before(uint32_t w)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++)
+		if ((w & prefixes[i].mask) == prefixes[i].value)
+			return prefixes[i].make(w);
+	return 0;
+}
+
+/* ---- State ---- */
+
+void any_state(struct rng *r, struct a64_state *s)
+{
+	for (unsigned i = 0; i < 31; i++)
+		s->x[i] = any_int(r);
+	s->sp = any_int(r);
+	s->pstate = rnd(r) & PSTATE_NZCV;
+	for (unsigned i = 0; i < 32; i++) {
+		s->v[i][0] = any_lanes(r);
+		s->v[i][1] = any_lanes(r);
+	}
+	s->fpsr = below(r, 2) ? 0 : (uint32_t)rnd(r) & FPSR_MASK;
+	s->fpcr = below(r, 2) ? 0 : (uint32_t)rnd(r) & UINT32_C(0x07c80000); /* AHP DN FZ RMode FZ16 */
 }

@@ -5,6 +5,8 @@
 
 #include <stdint.h>
 
+#include "case.h"
+
 /* xorshift64*; not 0. */
 struct rng {
 	uint64_t s;
@@ -40,5 +42,16 @@ void fields_of(const char *bits, struct row_fields *r);
 
 /* Random bits in them, with corners (all zero, all one, one bit, equal registers) more often than chance gives. */
 uint32_t any_word(struct rng *r, unsigned row, const struct row_fields *fields);
+
+/*
+ * A word that @w means more with before it, or 0: a store-exclusive wants the load of its
+ * size and address; without it, it must fail.
+ */
+uint32_t word_before(uint32_t w);
+
+#define FPSR_MASK UINT32_C(0x0800009f) /* QC and the cumulative exception bits */
+
+/* Registers; no pc. */
+void any_state(struct rng *r, struct a64_state *s);
 
 #endif
