@@ -167,7 +167,7 @@ static enum exec x86_run(struct cpu *c, const void *code)
 		case LEFT_JUMP: return EXEC_JUMP;
 		case LEFT_EXIT: return EXEC_LEAVE;
 		case LEFT_LINK: code = resolve_link(c); break;
-		case LEFT_DEAD: c->ctx->jc[c->pc >> 2 & (JC_ENTRIES - 1)].va = JC_EMPTY; return EXEC_JUMP;
+		case LEFT_DEAD: jc_clear(c->ctx, c->pc >> 2 & (JC_ENTRIES - 1)); return EXEC_JUMP;
 		}
 	}
 	return EXEC_JUMP;

@@ -69,7 +69,6 @@ struct tlb_entry { uint64_t tag, addend; };
 struct block;                   /* decoded instructions from one page, run.c */
 
 #define JC_ENTRIES 8192         /* 2048: two and a half times as many misses in a boot; 16384: two thirds */
-#define JC_EMPTY 1              /* no pc: odd */
 struct jc_entry { uint64_t va; void *block; };      /* struct block, or the translator's code */
 
 /*
@@ -94,6 +93,9 @@ struct mmu_ctx {
 	uint16_t log_n, jc_log_n, user_n;
 	uint16_t log[256], jc_log[1024], user[64];
 };
+
+/* Makes an entry that is no pc's, not even an odd one's: its VA leads to another entry. */
+static inline void jc_clear(struct mmu_ctx *m, unsigned k) { m->jc[k].va = (uint64_t)(k ^ 1) << 2; }
 
 enum { EL0_CTX_COUNT = 8 };
 

@@ -274,10 +274,10 @@ static void jc_flush(struct mmu_ctx *m)
 {
 	if (m->jc_log_n <= ARRAY_SIZE(m->jc_log))
 		for (unsigned k = 0; k < m->jc_log_n; k++)
-			m->jc[m->jc_log[k]].va = JC_EMPTY;
+			jc_clear(m, m->jc_log[k]);
 	else
 		for (unsigned k = 0; k < JC_ENTRIES; k++)
-			m->jc[k].va = JC_EMPTY;
+			jc_clear(m, k);
 	m->jc_log_n = 0;
 	m->ng_code = false;
 	memset(m->code, 0, sizeof(m->code));
@@ -403,10 +403,10 @@ static void jc_forget(struct mmu_ctx *m, uintptr_t from, size_t bytes)
 	unsigned n = logged ? m->jc_log_n : JC_ENTRIES;
 
 	for (unsigned k = 0; k < n; k++) {
-		struct jc_entry *e = &m->jc[logged ? m->jc_log[k] : k];
+		unsigned at = logged ? m->jc_log[k] : k;
 
-		if ((uintptr_t)e->block - from < bytes)
-			*e = (struct jc_entry){ .va = JC_EMPTY };
+		if ((uintptr_t)m->jc[at].block - from < bytes)
+			jc_clear(m, at);
 	}
 }
 
@@ -516,13 +516,13 @@ void mmu_inv_asid(struct cpu *c, uint16_t asid)
 static void jc_purge_page(struct mmu_ctx *m, uint64_t va)
 {
 	uint64_t *code = &m->code[va >> 18 & 63];
-	struct jc_entry *e = &m->jc[va >> 2 & (JC_ENTRIES - 1) & ~UINT64_C(1023)];
+	unsigned first = va >> 2 & (JC_ENTRIES - 1) & ~1023u;
 
 	if (!(*code >> (va >> 12 & 63) & 1))
 		return;
-	for (unsigned k = 0; k < 1024; k++) /* a page's instructions share half of the jump cache */
-		if (e[k].va >> 12 == va >> 12)
-			e[k].va = JC_EMPTY;
+	for (unsigned k = 0; k < 1024; k++) /* what a page's instructions lead to */
+		if (m->jc[first + k].va >> 12 == va >> 12)
+			jc_clear(m, first + k);
 }
 
 static void inv_page(struct cpu *c, uint64_t va, uint16_t asid, bool all_asids)

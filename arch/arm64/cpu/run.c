@@ -75,7 +75,7 @@ static enum exec exec_dead(struct cpu *c, const struct insn *i)
 {
 	(void)i;
 	c->icount--;
-	c->ctx->jc[c->pc >> 2 & (JC_ENTRIES - 1)].va = JC_EMPTY;
+	jc_clear(c->ctx, c->pc >> 2 & (JC_ENTRIES - 1));
 	return EXEC_JUMP;
 }
 

@@ -109,6 +109,28 @@ static void a_kick_waits_for_the_run(void **state)
 	machine_free(&m);
 }
 
+/*
+ * Address 1 leads to entry 0 of the jump cache, which is empty here. More than once, because code
+ * is translated when it comes back.
+ */
+static void a_branch_to_an_odd_address_is_a_fault_there(void **state)
+{
+	static const uint32_t code[] = { 0xd61f0020 /* br x1 */ }, off[] = { SYSTEM_OFF };
+	struct machine m = machine_new(1);
+
+	(void)state;
+	machine_code(&m, RAM_BASE + 4, code, ARRAY_SIZE(code));
+	machine_code(&m, VBAR + 0x200, off, ARRAY_SIZE(off));
+	m.cpu->sys[SYS_VBAR_EL1] = VBAR;
+	for (uint64_t to = 0; to < 12; to++) {
+		m.cpu->x[1] = to % 4;
+		assert_int_equal(machine_run(&m, RAM_BASE + 4).reason, HV_EXIT_SHUTDOWN);
+		assert_int_equal(m.cpu->sys[SYS_ELR_EL1], to % 4);
+		assert_int_equal(m.cpu->sys[SYS_ESR_EL1] >> 26, to % 4 ? EC_PC_ALIGNMENT : EC_FETCH_SAME);
+	}
+	machine_free(&m);
+}
+
 /* A guest asks for the version of the entropy service, with its feature bit cleared and set. */
 static void E9_a_guest_does_not_see_a_call_whose_bit_is_cleared(void **state)
 {
@@ -140,6 +162,7 @@ int main(void)
 		cmocka_unit_test(an_interrupt_comes_right_after_it_is_unmasked),
 		cmocka_unit_test(wfi_goes_on_for_an_interrupt_that_is_masked),
 		cmocka_unit_test(a_kick_waits_for_the_run),
+		cmocka_unit_test(a_branch_to_an_odd_address_is_a_fault_there),
 		cmocka_unit_test(E9_a_guest_does_not_see_a_call_whose_bit_is_cleared),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
