@@ -137,7 +137,10 @@ struct access {
 	int64_t step; /* by which it changes its base */
 };
 
-/* LDR, STR and pairs with an immediate: what the word says about the address. False: another kind. */
+/*
+ * LDR, STR and pairs with an immediate: what the word says about the address. False: another kind, or a load into
+ * the base that it writes back, which is exec_'s.
+ */
 static bool access_of(const struct insn *i, struct access *a)
 {
 	uint32_t w = i->word;
@@ -154,7 +157,7 @@ static bool access_of(const struct insn *i, struct access *a)
 	a->write = flags_of(i) & F_STORE;
 	a->lo = mode == 1 ? 0 : i->imm;
 	a->step = mode & 1 ? i->imm : 0;
-	return true;
+	return !(mode & 1) || a->write || vector || (i->rd != i->rn && !(pair && i->ra == i->rn));
 }
 
 /*
