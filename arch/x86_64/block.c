@@ -25,6 +25,13 @@ __attribute__((no_sanitize("thread"))) static uint32_t fetch(const uint32_t *pag
 	return *(const volatile uint32_t *)word_at(page, off);
 }
 
+/* ---- Rows ---- */
+
+static emit_fn *const emitters[OP_COUNT] = {
+#define A64(name, bits, regs, opnd, flags, feat, exec, emit) [OP_##name] = emit,
+#include "../arm64/cpu/a64.def"
+};
+
 /* ---- Decoding ---- */
 
 static unsigned flags_of(const struct insn *i) { return i->op == OP_COUNT ? F_ENDS : a64_rows[i->op].flags; }
@@ -138,8 +145,8 @@ struct access {
 };
 
 /*
- * LDR, STR and pairs with an immediate: what the word says about the address. False: another kind, or a load into
- * the base that it writes back, which is exec_'s.
+ * What the word of a TRAIT_ACCESS says about its address. False: a load into the base that it writes back, which
+ * is exec_'s.
  */
 static bool access_of(const struct insn *i, struct access *a)
 {
@@ -148,9 +155,6 @@ static bool access_of(const struct insn *i, struct access *a)
 	unsigned mode = (unsigned)(pair ? bits(w, 24, 23) : bit(w, 24) ? 0 : bits(w, 11, 10));
 	unsigned scale;
 
-	if (i->op == OP_COUNT || !(flags_of(i) & (F_LOAD | F_STORE)) ||
-	    (emit_of(i) != emit_ldst_imm && emit_of(i) != emit_ldst_pair))
-		return false;
 	scale = pair ? 2 + (unsigned)(vector ? bits(w, 31, 30) : bit(w, 31))
 		     : (unsigned)(vector && bit(w, 23) ? 4 : bits(w, 31, 30));
 	a->bytes = 1u << scale << pair;
@@ -171,12 +175,30 @@ static emit_fn *const between[] = {
 	emit_maddl,   emit_smulh,     emit_rev,       emit_rev32,    emit_clz,     emit_csel,
 };
 
-static bool may_stand_between(const struct insn *i)
+enum {
+	TRAIT_ACCESS = 1 << 0, /* LDR, STR and pairs at base + immediate */
+	TRAIT_BETWEEN = 1 << 1,
+};
+
+static unsigned traits_of_row(unsigned op)
 {
+	unsigned traits = emitters[op] == emit_ldst_imm || emitters[op] == emit_ldst_pair ? TRAIT_ACCESS : 0;
+
 	for (unsigned n = 0; n < ARRAY_SIZE(between); n++)
-		if (emit_of(i) == between[n])
-			return i->rd != SLOT_SP || emit_of(i) == emit_add_imm;
-	return false;
+		if (emitters[op] == between[n])
+			traits |= TRAIT_BETWEEN;
+	return traits;
+}
+
+void jit_set_traits(struct jit *j)
+{
+	for (unsigned op = 0; op < OP_COUNT; op++)
+		j->traits[op] = (uint8_t)traits_of_row(op);
+}
+
+static bool may_stand_between(const struct jit *j, const struct insn *i)
+{
+	return (j->traits[i->op] & TRAIT_BETWEEN) && (i->rd != SLOT_SP || emit_of(i) == emit_add_imm);
 }
 
 static bool writes_slot(const struct insn *i, unsigned slot)
@@ -234,8 +256,8 @@ static struct span gather(const struct jit *j, unsigned first, const struct acce
 		/* A copy of the group must not contain joints of the superblock. */
 		if (j->note[k].off != j->note[k - 1].off + 4)
 			break;
-		if (access_of(i, &b)) {
-			if (i->rn != base || !widen(&s, &b, moved))
+		if (j->traits[i->op] & TRAIT_ACCESS) {
+			if (i->rn != base || !access_of(i, &b) || !widen(&s, &b, moved))
 				break;
 			moved += b.step;
 			s.count++;
@@ -243,7 +265,7 @@ static struct span gather(const struct jit *j, unsigned first, const struct acce
 			s.members |= UINT64_C(1) << k;
 			if (!b.step && writes_slot(i, base))
 				break;
-		} else if (!may_stand_between(i)) {
+		} else if (!may_stand_between(j, i)) {
 			break;
 		} else if (writes_slot(i, base)) {
 			if (!moves_itself(i, &by))
@@ -261,7 +283,7 @@ static void merge(struct jit *j)
 		struct access a;
 		struct span s;
 
-		if (!access_of(&j->insn[k], &a))
+		if (!(j->traits[j->insn[k].op] & TRAIT_ACCESS) || !access_of(&j->insn[k], &a))
 			continue;
 		s = gather(j, k, &a);
 		if (s.count < 2)
@@ -279,11 +301,6 @@ static void merge(struct jit *j)
 }
 
 /* ---- Emission ---- */
-
-static emit_fn *const emitters[OP_COUNT] = {
-#define A64(name, bits, regs, opnd, flags, feat, exec, emit) [OP_##name] = emit,
-#include "../arm64/cpu/a64.def"
-};
 
 emit_fn *emit_of(const struct insn *i) { return i->op == OP_COUNT ? emit_none : emitters[i->op]; }
 

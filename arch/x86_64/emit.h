@@ -97,6 +97,7 @@ struct jit {
 	struct cpu *c;
 	struct jit_cache *cache;
 	bool fp_strict, count;
+	uint8_t traits[OP_COUNT + 1];   /* of rows, for block.c */
 	uint64_t *exec_counts;          /* by row, when counting */
 	uint64_t pa;                    /* of the first instruction */
 	uint32_t key;                   /* enum jit_key bits, jit.h */

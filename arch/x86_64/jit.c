@@ -238,6 +238,7 @@ static int x86_create(struct cpu *c, const struct jit_config *cfg)
 		return -ENOMEM;
 	}
 	c->jit->c = c;
+	jit_set_traits(c->jit);
 	c->jit->fp_strict = cfg->fp_strict;
 	c->jit->count = cfg->count;
 	c->jit_nzcv_mask = 0xc101; /* SF ZF CF OF in ax after LAHF and SETO al */

@@ -125,6 +125,9 @@ enum { SLOW_RAW_SUB = 1 << 12, SLOW_RAW_ADD = 1 << 13 };
 
 /* ---- Blocks (block.c) ---- */
 
+/* Once, before the first translation. */
+void jit_set_traits(struct jit *j);
+
 /* Translates from @words at @pa; at most to the end of the page. */
 struct jit_block *jit_translate(struct cpu *c, uint64_t pa, const uint32_t *words, uint32_t key);
 

@@ -68,49 +68,55 @@ static inline void x86_q(struct x86 *a, uint64_t v)
 	a->p += 8;
 }
 
-/* ModRM, SIB and displacement for register field @reg. */
-static inline void x86_modrm(struct x86 *a, int reg, struct x86_rm m)
+/*
+ * ModRM, SIB and displacement for register field @reg. Bytes are written through a
+ * local pointer: stores of bytes may alias anything, so a->p would be loaded and stored for each.
+ */
+static inline uint8_t *x86_put_modrm(uint8_t *p, int reg, struct x86_rm m)
 {
 	unsigned mod, r = (unsigned)(reg & 7) << 3;
 
 	if (m.is_reg) {
-		x86_b(a, 0xc0 | r | (unsigned)(m.base & 7));
-		return;
+		*p++ = (uint8_t)(0xc0 | r | (unsigned)(m.base & 7));
+		return p;
 	}
 	/* rbp and r13 as a base have no form without displacement. */
 	mod = m.disp == 0 && (m.base & 7) != RBP ? 0 : m.disp == (int8_t)m.disp ? 1 : 2;
 	if (m.index != X86_NONE || (m.base & 7) == RSP) {
-		x86_b(a, mod << 6 | r | 4);
-		x86_b(a, (unsigned)m.scale << 6 | (unsigned)((m.index == X86_NONE ? RSP : m.index) & 7) << 3 |
+		*p++ = (uint8_t)(mod << 6 | r | 4);
+		*p++ = (uint8_t)((unsigned)m.scale << 6 | (unsigned)((m.index == X86_NONE ? RSP : m.index) & 7) << 3 |
 				 (unsigned)(m.base & 7));
 	} else {
-		x86_b(a, mod << 6 | r | (unsigned)(m.base & 7));
+		*p++ = (uint8_t)(mod << 6 | r | (unsigned)(m.base & 7));
 	}
-	if (mod == 1)
-		x86_b(a, (uint8_t)m.disp);
-	else if (mod == 2)
-		x86_d(a, (uint32_t)m.disp);
+	memcpy(p, &m.disp, 4);
+	return p + (mod == 2 ? 4 : mod);
 }
 
 /*
  * An opcode is its last byte, with the escape in bits 15:8 (0x0f) and, for the
  * three-byte maps, 23:16; 31:24 is a mandatory prefix (66, f2, f3), which goes before REX.
  */
-static inline void x86_op_rex(struct x86 *a, unsigned rex, bool w, uint32_t opcode, int reg, struct x86_rm m)
+static inline uint8_t *x86_put_op(uint8_t *p, unsigned rex, bool w, uint32_t opcode, int reg, struct x86_rm m)
 {
 	if (opcode >> 24)
-		x86_b(a, opcode >> 24);
+		*p++ = (uint8_t)(opcode >> 24);
 	rex |= (unsigned)w << 3 | (unsigned)(reg >> 3 & 1) << 2 | (unsigned)(m.base >> 3 & 1);
 	if (!m.is_reg && m.index != X86_NONE)
 		rex |= (unsigned)(m.index >> 3 & 1) << 1;
 	if (rex)
-		x86_b(a, 0x40 | rex);
+		*p++ = (uint8_t)(0x40 | rex);
 	if (opcode >> 16 & 0xff)
-		x86_b(a, opcode >> 16 & 0xff);
+		*p++ = opcode >> 16 & 0xff;
 	if (opcode >> 8 & 0xff)
-		x86_b(a, opcode >> 8 & 0xff);
-	x86_b(a, opcode & 0xff);
-	x86_modrm(a, reg, m);
+		*p++ = opcode >> 8 & 0xff;
+	*p++ = opcode & 0xff;
+	return x86_put_modrm(p, reg, m);
+}
+
+static inline void x86_op_rex(struct x86 *a, unsigned rex, bool w, uint32_t opcode, int reg, struct x86_rm m)
+{
+	a->p = x86_put_op(a->p, rex, w, opcode, reg, m);
 }
 
 static inline void x86_op(struct x86 *a, bool w, uint32_t opcode, int reg, struct x86_rm m)
@@ -410,22 +416,27 @@ static inline void x86_xchg_sized(struct x86 *a, unsigned bytes, struct x86_rm m
  */
 #define VEX(pp, map, w, op) ((uint32_t)(op) | (uint32_t)(map) << 8 | (uint32_t)(pp) << 10 | (uint32_t)(w) << 12)
 
-static inline void x86_vex_l(struct x86 *a, unsigned l, uint32_t op, int reg, int vvvv, struct x86_rm m)
+static inline uint8_t *x86_put_vex(uint8_t *p, unsigned l, uint32_t op, int reg, int vvvv, struct x86_rm m)
 {
 	unsigned r = !(reg >> 3 & 1), b = !(m.base >> 3 & 1), v = ~(unsigned)vvvv & 15;
 	unsigned x = m.is_reg || m.index == X86_NONE ? 1 : !(m.index >> 3 & 1);
 	unsigned map = op >> 8 & 3, pp = op >> 10 & 3, w = op >> 12 & 1;
 
 	if (map == 1 && !w && b && x) {
-		x86_b(a, 0xc5);
-		x86_b(a, r << 7 | v << 3 | l << 2 | pp);
+		*p++ = 0xc5;
+		*p++ = (uint8_t)(r << 7 | v << 3 | l << 2 | pp);
 	} else {
-		x86_b(a, 0xc4);
-		x86_b(a, r << 7 | x << 6 | b << 5 | map);
-		x86_b(a, w << 7 | v << 3 | l << 2 | pp);
+		*p++ = 0xc4;
+		*p++ = (uint8_t)(r << 7 | x << 6 | b << 5 | map);
+		*p++ = (uint8_t)(w << 7 | v << 3 | l << 2 | pp);
 	}
-	x86_b(a, op & 0xff);
-	x86_modrm(a, reg, m);
+	*p++ = op & 0xff;
+	return x86_put_modrm(p, reg, m);
+}
+
+static inline void x86_vex_l(struct x86 *a, unsigned l, uint32_t op, int reg, int vvvv, struct x86_rm m)
+{
+	a->p = x86_put_vex(a->p, l, op, reg, vvvv, m);
 }
 
 /* Three operands: reg = vvvv op m. */

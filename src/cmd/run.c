@@ -69,7 +69,8 @@ static const struct opt rows[] = {
 	OPT("jit-check", "N", "have one in N blocks executed by the interpreter, too, and say what differs (16)",
 	    NUMBER, vm.jit.check, .min = 1, .max = JIT_CHECK_MAX, .unsaid = JIT_CHECK_DEFAULT),
 	OPT("jit-perf", NULL, "tell perf about translated code, in /tmp/perf-PID.map", FLAG, vm.jit.perf_map),
-	OPT("smc", "ic|track", "changed code: ic: after IC, as the architecture wants; track: at once, too (ic)", CHOICE, smc),
+	OPT("smc", "ic|track", "changed code: ic: after IC, as the architecture wants; track: at once, too (ic)",
+	    CHOICE, smc),
 	OPT("count-insns", NULL, "count the guest's instructions in translated code, too", FLAG, vm.jit.count),
 
 	GROUP("How it ends (`vmm help exits' prints the exit status):"),
