@@ -84,7 +84,7 @@ class Reports:
 
 
 def load(r, run):
-    guests, reports = run.guest_rows(), Reports(r, run)
+    guests, reports = run.guest_rows(r.long), Reports(r, run)
     boots = list(script.load(os.path.join(machine.TOP, "tests/boot"), r.long))
     for name, row in machine.rows().items():
         if name != "DEFAULT":
