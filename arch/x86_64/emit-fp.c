@@ -38,12 +38,6 @@ void fp_fma(struct jit *j, const struct insn *i, unsigned op, int dst, int x, st
 	x86_vex(&j->a, VEX(1, 2, i->a == FP_D, op + fp_is_scalar(i)), dst, x, m);
 }
 
-/* With one operand, the scalar forms have the other lanes from a second one. */
-void fp_sqrt_of(struct jit *j, const struct insn *i, int dst, int x)
-{
-	fp_v(j, i, FP_SQRT, dst, fp_is_scalar(i) ? x : 0, x86_r(x));
-}
-
 void fp_to_int(struct jit *j, const struct insn *i, unsigned mode, int dst, int x)
 {
 	uint32_t op = VEX(1, 3, 0, 0x08 + (fp_is_scalar(i) ? 2 : 0) + (i->a == FP_D));
@@ -99,6 +93,22 @@ struct x86_rm fp_rm(struct jit *j, const struct insn *i, unsigned n, int tmp)
 	if (i->a != FP_H && (fp_is_scalar(i) || fp_is_whole(i)))
 		return vec_rm(n);
 	return x86_r(fp_use(j, i, n, tmp));
+}
+
+/* The same, but a scalar is always in @tmp and has zeroes above. */
+static int use_alone(struct jit *j, const struct insn *i, unsigned n, int tmp)
+{
+	struct x86_rm v = vec_rm(n);
+
+	if (!fp_is_scalar(i) || i->a == FP_H)
+		return fp_use(j, i, n, tmp);
+	if (i->a == FP_D)
+		x86_vex2(&j->a, V_MOVQ, tmp, v);
+	else if (v.is_reg)
+		x86_vex_imm(&j->a, V_INSERTPS, tmp, v.base, v, 0x0e);
+	else
+		x86_vmovd(&j->a, tmp, v);
+	return tmp;
 }
 
 void fp_splat(struct jit *j, const struct insn *i, int dst, double v)
@@ -186,14 +196,20 @@ void fp_check_ordered(struct jit *j, const struct insn *i, int x, int y, int tmp
 	slow_if(j, unordered(j, i, x, y, tmp));
 }
 
-void fp_end_checked(struct jit *j, const struct insn *i)
+/* @clean: zero above a scalar already. */
+static void end_checked(struct jit *j, const struct insn *i, bool clean)
 {
 	enum x86_cond nan = unordered(j, i, XMM0, XMM0, XMM1);
 
 	narrow_halves(j, i);
 	slow_if(j, nan);
-	store_lanes(j, i);
+	if (clean && fp_is_scalar(i))
+		vec_end(j, i->rd, 16);
+	else
+		store_lanes(j, i);
 }
+
+void fp_end_checked(struct jit *j, const struct insn *i) { end_checked(j, i, false); }
 
 void fp_end_operand_nan(struct jit *j, const struct insn *i)
 {
@@ -205,16 +221,22 @@ void fp_end_operand_nan(struct jit *j, const struct insn *i)
 
 /* ---- Arithmetic ---- */
 
+/*
+ * What is above a scalar result comes from the first operand, so it is that which
+ * is cleaned, and not the one of a sum or product that the last one was made of:
+ * chains of them stay as short as the host's.
+ */
 static bool two_operands(struct jit *j, const struct insn *i, unsigned op)
 {
-	int n;
+	bool swap = (op == FP_ADD || op == FP_MUL) && i->rn == i->rd;
+	int x;
 
 	if (!fp_host(j, i))
 		return false;
 	flags_clobber(j);
-	n = fp_use(j, i, i->rn, XMM0);
-	fp_v(j, i, op, XMM0, n, fp_rm(j, i, i->rm, XMM1));
-	fp_end_checked(j, i);
+	x = use_alone(j, i, swap ? i->rm : i->rn, XMM0);
+	fp_v(j, i, op, XMM0, x, fp_rm(j, i, swap ? i->rn : i->rm, XMM1));
+	end_checked(j, i, true);
 	return true;
 }
 
@@ -241,11 +263,16 @@ bool emit_fnmul(struct jit *j, const struct insn *i)
 
 bool emit_fsqrt(struct jit *j, const struct insn *i)
 {
+	struct x86_rm n;
+
 	if (!fp_host(j, i))
 		return false;
 	flags_clobber(j);
-	fp_sqrt_of(j, i, XMM0, fp_use(j, i, i->rn, XMM0));
-	fp_end_checked(j, i);
+	n = fp_rm(j, i, i->rn, XMM1);
+	if (fp_is_scalar(i))
+		x86_vex(&j->a, V_XOR, XMM0, XMM0, x86_r(XMM0));
+	fp_v(j, i, FP_SQRT, XMM0, 0, n); /* above a scalar: what is in xmm0, number 0 */
+	end_checked(j, i, true);
 	return true;
 }
 
@@ -279,18 +306,19 @@ static bool extreme(struct jit *j, const struct insn *i, unsigned op)
 bool emit_fmax(struct jit *j, const struct insn *i) { return extreme(j, i, FP_MAX); }
 bool emit_fmin(struct jit *j, const struct insn *i) { return extreme(j, i, FP_MIN); }
 
-/* Vd = (-)Va + (-)Vn * Vm, rounded once. */
+/* Vd = (-)Va + (-)Vn * Vm, rounded once; here a factor gives what is above. */
 static bool fused(struct jit *j, const struct insn *i, unsigned op)
 {
-	int n;
+	bool swap = i->rn == i->rd;
+	int m;
 
 	if (!fp_host(j, i) || i->a == FP_H)
 		return false;
 	flags_clobber(j);
-	x86_vmovdqa(&j->a, XMM0, vec_rm(i->ra));
-	n = fp_use(j, i, i->rn, XMM1);
-	fp_fma(j, i, op, XMM0, n, fp_rm(j, i, i->rm, XMM2));
-	fp_end_checked(j, i);
+	use_alone(j, i, swap ? i->rm : i->rn, XMM0);
+	m = fp_use(j, i, swap ? i->rn : i->rm, XMM1);
+	fp_fma(j, i, op + FMA_213, XMM0, m, vec_rm(i->ra));
+	end_checked(j, i, true);
 	return true;
 }
 

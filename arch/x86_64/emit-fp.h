@@ -70,8 +70,8 @@ enum {
 enum { TO_NEAREST, TO_BELOW, TO_ABOVE, TO_ZERO, TO_MXCSR, QUIETLY = 8 };
 unsigned fp_mode(enum fp_round rm);
 
-/* FMA instructions, 231: dst = (-)(x * y) (+-) dst. */
-enum { FMA_ADD = 0xb8, FMA_SUB = 0xba, FMA_NEG_ADD = 0xbc, FMA_NEG_SUB = 0xbe };
+/* Opcodes of fp_fma(): dst = (-)(x * m) (+-) dst; with FMA_213 added, dst = (-)(x * dst) (+-) m. */
+enum { FMA_ADD = 0xb8, FMA_SUB = 0xba, FMA_NEG_ADD = 0xbc, FMA_NEG_SUB = 0xbe, FMA_213 = -0x10 };
 
 static inline bool fp_is_scalar(const struct insn *i) { return i->b == 1; }
 static inline bool fp_is_whole(const struct insn *i) { return i->b << i->a == 16; }
@@ -89,7 +89,6 @@ struct x86_rm fp_rm(struct jit *j, const struct insn *i, unsigned n, int tmp);
 /* dst = x op m in all lanes; what a scalar operation leaves alone comes from @x. */
 void fp_v(struct jit *j, const struct insn *i, unsigned op, int dst, int x, struct x86_rm m);
 void fp_cmp(struct jit *j, const struct insn *i, unsigned predicate, int dst, int x, struct x86_rm m);
-void fp_sqrt_of(struct jit *j, const struct insn *i, int dst, int x);
 void fp_fma(struct jit *j, const struct insn *i, unsigned op, int dst, int x, struct x86_rm m);
 void fp_to_int(struct jit *j, const struct insn *i, unsigned mode, int dst, int x);
 
