@@ -17,14 +17,13 @@
 enum {
 	HASH_SIZE = 1 << 15,
 	PAGE_HASH_SIZE = 1 << 12,
-	HEAT_PAGES = 512,
+	HEAT_PAGES = 2048,
 	BYTES_PER_BLOCK = 128, /* fewer are rare; then a segment is full earlier */
 	CODE_ALIGN = 16,
 };
 
 /* Which instructions of a page have been entered at. */
 struct jit_heat {
-	uint64_t page;
 	uint64_t words[16];
 };
 
@@ -50,18 +49,18 @@ struct jit_block *jit_find(struct jit_cache *t, uint64_t pa, uint32_t key)
 
 /* ---- Heat ---- */
 
-static struct jit_heat *heat_of(struct jit_cache *t, uint64_t pa)
+/*
+ * A bit for each instruction of a page, without a look at whose they are: pages that share
+ * theirs are translated a little earlier, or interpreted once more.
+ */
+static uint64_t *heat_of(const struct jit_cache *t, uint64_t pa)
 {
-	struct jit_heat *h = &t->heat[(pa >> 12) & (HEAT_PAGES - 1)];
-
-	if (h->page != pa >> 12)
-		*h = (struct jit_heat){ .page = pa >> 12 };
-	return h;
+	return t->heat[(pa >> 12 ^ pa >> 23) & (HEAT_PAGES - 1)].words;
 }
 
 bool jit_is_warm(struct jit_cache *t, uint64_t pa)
 {
-	uint64_t *w = &heat_of(t, pa)->words[pa >> 8 & 15], bit = UINT64_C(1) << (pa >> 2 & 63);
+	uint64_t *w = &heat_of(t, pa)[pa >> 8 & 15], bit = UINT64_C(1) << (pa >> 2 & 63);
 	bool warm = *w & bit;
 
 	*w |= bit;
@@ -107,7 +106,7 @@ void jit_kill_page(struct jit_cache *t, uint64_t pa)
 		*p = b->next_in_page;
 		bury(t, b);
 	}
-	memset(heat_of(t, pa)->words, 0, sizeof(t->heat->words));
+	memset(heat_of(t, pa), 0, sizeof(t->heat->words));
 }
 
 void jit_kill_all(struct jit_cache *t)
