@@ -671,6 +671,35 @@ RECIPE_ELEM(emit_udot_elem, udot, ACC_ADD, 2)
 RECIPE_ELEM(emit_usdot_elem, usdot, ACC_ADD, 2)
 RECIPE_ELEM(emit_sudot_elem, sudot, ACC_ADD, 2)
 
+/* xmm1 = a row of Vn (2x8 bytes) times both rows of Vm, each product in two words. Uses all three. */
+static void row_products(struct jit *j, const struct insn *i, bool n_signed, bool m_signed, bool row)
+{
+	vwiden(j, n_signed, 0, XMM0, vec_use(j, i->rn, XMM0), row);
+	vwiden(j, m_signed, 0, XMM1, vec_use(j, i->rm, XMM1), false);
+	vwiden(j, m_signed, 0, XMM2, vec_use(j, i->rm, XMM2), true);
+	vop(j, VPMADDWD, XMM1, XMM0, XMM1);
+	vop(j, VPMADDWD, XMM2, XMM0, XMM2);
+	vop(j, VPHADDD, XMM1, XMM1, XMM2);
+}
+
+static bool multiply_matrices(struct jit *j, const struct insn *i, bool n_signed, bool m_signed)
+{
+	int d = vec_def(i->rd, XMM0);
+
+	row_products(j, i, n_signed, m_signed, false);
+	x86_vmovdqu_store(&j->a, simd_spill(0), XMM1);
+	row_products(j, i, n_signed, m_signed, true);
+	x86_vmovdqu(&j->a, XMM0, simd_spill(0));
+	vop(j, VPHADDD, XMM0, XMM0, XMM1);
+	x86_vex(&j->a, vpadd[2], d, XMM0, vec_rm(i->rd));
+	vec_done(j, i->rd, d);
+	return true;
+}
+
+bool emit_smmla_vec(struct jit *j, const struct insn *i) { return multiply_matrices(j, i, true, true); }
+bool emit_ummla_vec(struct jit *j, const struct insn *i) { return multiply_matrices(j, i, false, false); }
+bool emit_usmmla_vec(struct jit *j, const struct insn *i) { return multiply_matrices(j, i, false, true); }
+
 /* ---- Three different: ra is which half, a the narrow lane ---- */
 
 static void widen_m(struct jit *j, const struct insn *i, bool is_signed, int m)
