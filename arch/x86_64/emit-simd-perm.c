@@ -5,8 +5,7 @@
 /* vpextrb, w, d, q to a general register or memory; vpinsrb, w, d, q from one. */
 static const uint32_t vpextr[4] = { VEX(1, 3, 0, 0x14), VEX(1, 3, 0, 0x15), VEX(1, 3, 0, 0x16), VEX(1, 3, 1, 0x16) };
 static const uint32_t vpinsr[4] = { VEX(1, 3, 0, 0x20), VEX(1, 1, 0, 0xc4), VEX(1, 3, 0, 0x22), VEX(1, 3, 1, 0x22) };
-static const uint32_t vpbroadcast[4] = { VEX(1, 2, 0, 0x78), VEX(1, 2, 0, 0x79), VEX(1, 2, 0, 0x58),
-					 VEX(1, 2, 0, 0x59) };
+static const uint32_t vpbroadcast[4] = { VPBROADCASTB, VPBROADCASTW, VPBROADCASTD, VPBROADCASTQ };
 
 /* Lane @index of Vn, which is not pinned, in struct cpu. */
 static struct x86_rm lane_m(const struct insn *i, unsigned index)

@@ -35,6 +35,12 @@ void vconst(struct jit *j, int d, uint64_t low, uint64_t high)
 		vones(j, d);
 		return;
 	}
+	if (low == high && low >> 32 == (uint32_t)low) {
+		x86_mov_imm(&j->a, RAX, (uint32_t)low);
+		x86_vmovd(&j->a, d, x86_r(RAX));
+		vop1(j, VPBROADCASTD, d, d);
+		return;
+	}
 	x86_mov_imm(&j->a, RAX, low);
 	x86_vmovq(&j->a, d, x86_r(RAX));
 	if (low == high) {
@@ -192,7 +198,7 @@ int simd_elem(struct jit *j, const struct insn *i, int tmp)
 
 	if (xmm == X86_NONE) {
 		m.disp += (int32_t)(index << i->a);
-		x86_vex2(&j->a, VEX(1, 2, 0, i->a == 1 ? 0x79 : 0x58), tmp, m); /* vpbroadcastw, d */
+		x86_vex2(&j->a, i->a == 1 ? VPBROADCASTW : VPBROADCASTD, tmp, m);
 	} else if (i->a == 2) {
 		vop1_imm(j, VPSHUFD, tmp, xmm, index * 0x55);
 	} else {
