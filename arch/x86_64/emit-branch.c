@@ -52,8 +52,9 @@ bool emit_bl(struct jit *j, const struct insn *i)
 
 bool emit_b_cond(struct jit *j, const struct insn *i)
 {
-	if (i->a >= 14) {
-		flags_at_end(j);
+	if (i->a >= 14) { /* always taken: what is wanted behind it does not matter */
+		if (j->note[j->k].fl_target)
+			flags_to_mem(j);
 		emit_goto(j, target_of(j, i));
 	} else {
 		emit_branch(j, flags_cond(j, i->a), target_of(j, i));
