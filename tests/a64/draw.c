@@ -81,7 +81,7 @@ uint64_t any_fp(struct rng *r, unsigned width, unsigned fbits)
 	uint64_t sign = (rnd(r) & 1) << (width - 1), frac = rnd(r) & ((UINT64_C(1) << fbits) - 1);
 	unsigned e = below(r, width);
 
-	switch (below(r, 8)) {
+	switch (below(r, 9)) {
 	case 0:
 	case 1:
 		special = width == 16   ? fp16s[below(r, ARRAY_SIZE(fp16s))]
@@ -100,6 +100,11 @@ uint64_t any_fp(struct rng *r, unsigned width, unsigned fbits)
 	case 6:
 		return sign | (bias + below(r, width)) << fbits |
 		       (below(r, 2) ? 0 : frac); /* as large as an integer */
+	case 7:                                  /* products of two are where the exponent's range ends */
+		if (below(r, 4))
+			frac = (below(r, 2) ? 0 : (UINT64_C(1) << fbits)) + below(r, 5) - 2;
+		e = (unsigned)((below(r, 2) ? (bias + 1) / 2 : bias + bias / 2) + below(r, 3) - 1);
+		return ((sign | (uint64_t)e << fbits) + frac) & mask;
 	default: return rnd(r) & mask;
 	}
 }

@@ -20,7 +20,8 @@ uint64_t any_int(struct rng *r);
 /*
  * A floating point number of @width bits with @fbits of fraction: special or a
  * few steps beside one, of everyday size (so that sums round and cancel), a
- * half-way case of rounding to an integer, or anything.
+ * half-way case of rounding to an integer, at the root of the exponent range (so that
+ * products overflow or underflow), or anything.
  */
 uint64_t any_fp(struct rng *r, unsigned width, unsigned fbits);
 
