@@ -403,7 +403,6 @@ struct jit_block *jit_translate(struct cpu *c, uint64_t pa, const uint32_t *word
 	struct jit_block b = { .pa = pa, .key = key };
 	uint8_t *hot;
 
-	smc_executed(c, pa);
 	jit_make_room(c, t);
 	j->pa = pa;
 	j->key = key;
@@ -412,8 +411,11 @@ struct jit_block *jit_translate(struct cpu *c, uint64_t pa, const uint32_t *word
 	j->fl = FL_MEM;
 	j->cold_count = 0;
 	j->ended = j->unmerged = false;
-	decode(j, page);
-	liveness(j, page);
+	do {
+		smc_executed(c, pa);
+		decode(j, page);
+		liveness(j, page);
+	} while (!smc_keeps(c->soc, pa));
 	merge(j);
 	emit_hot(j);
 	hot = j->a.p;

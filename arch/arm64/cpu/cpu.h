@@ -379,6 +379,11 @@ int smc_init(struct soc *s);
 int smc_begin(struct soc *s);                   /* memory is complete; 0 or -errno with a message */
 void smc_destroy(struct soc *s);
 void smc_executed(struct cpu *c, uint64_t pa);  /* before instructions of the page are read to be kept */
+/*
+ * After they were read: false if a store has come in between, and they must be read again. One that comes later
+ * reaches this cpu's ring later, too.
+ */
+bool smc_keeps(const struct soc *s, uint64_t pa);
 bool smc_withheld(const struct soc *s, uint64_t pa);    /* May the page not be in a TLB for writing? */
 void smc_stored(struct cpu *c, uint64_t pa);    /* after a store that took the slow path; an atomic one: before */
 

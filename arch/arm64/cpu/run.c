@@ -194,10 +194,13 @@ static struct block *translate(struct cpu *c, uint64_t pa, const uint32_t *words
 {
 	unsigned left = (unsigned)(4096 - (pa & 4095)) / 4, n;
 	struct run_cache *r = c->run;
-	struct block *b = room(c);
+	struct block *b;
 
-	smc_executed(c, pa);
-	n = decode_block(c, words, left < BLOCK_INSNS ? left : BLOCK_INSNS, b->insn);
+	do {
+		smc_executed(c, pa);
+		b = room(c);
+		n = decode_block(c, words, left < BLOCK_INSNS ? left : BLOCK_INSNS, b->insn);
+	} while (!smc_keeps(c->soc, pa));
 	b->insn[n] = (struct insn){ .exec = exec_block_end };
 	b->pa = pa;
 	b->fp_trapped = c->fp_trapped;

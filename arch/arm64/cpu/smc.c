@@ -96,6 +96,8 @@ bool smc_withheld(const struct soc *s, uint64_t pa)
 	return bits && (atomic_load(bits) & mask);
 }
 
+bool smc_keeps(const struct soc *s, uint64_t pa) { return !s->smc || smc_withheld(s, pa); }
+
 /* The bit comes first: what is filled after the flush sees it. */
 void smc_executed(struct cpu *c, uint64_t pa)
 {
