@@ -129,6 +129,8 @@ static void liveness(struct jit *j, const uint32_t *page)
 		if (is_conditional(i)) {
 			j->note[k].fl_target = wanted_at(page, j->note[k].off + i->imm);
 			wanted |= j->note[k].fl_target;
+			if (i->op == OP_B_cond && i->a >= 14) /* AL: nothing is behind it */
+				j->note[k].fl_out = j->note[k].fl_target;
 		}
 		wanted = uses_flags(flags) || (wanted && !(flags & F_SETS));
 	}
