@@ -72,7 +72,7 @@ static void flags_aside(struct jit *j)
 
 bool emit_cbz(struct jit *j, const struct insn *i)
 {
-	bool w = bit(i->word, 31), not_zero = bit(i->word, 24);
+	bool w = is_x(i), not_zero = bit(i->word, 24);
 	int reg = reg_pinned(i->rd);
 
 	flags_aside(j);

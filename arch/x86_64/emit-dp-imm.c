@@ -4,8 +4,6 @@
 
 #include "emit.h"
 
-static bool is_x(const struct insn *i) { return bit(i->word, 31); }
-
 bool emit_nop(struct jit *j, const struct insn *i)
 {
 	(void)j;

@@ -8,8 +8,6 @@
 
 #include "emit.h"
 
-static bool is_x(const struct insn *i) { return bit(i->word, 31); }
-
 /* Is host register @reg the home of @slot? */
 static bool lives_in(unsigned slot, int reg) { return reg_pinned(slot) == reg; }
 

@@ -32,6 +32,8 @@
 #ifndef X86_64_EMIT_H
 #define X86_64_EMIT_H
 
+#include <vmm/types.h>
+
 #include "../arm64/cpu/cpu.h"
 #include "x86.h"
 
@@ -113,6 +115,9 @@ struct jit {
 	uint8_t *at[BLOCK_INSNS_MAX + 1];       /* hot code of instruction k */
 	struct cold cold[COLD_MAX];
 };
+
+/* Is it the 64-bit form (sf, bit 31 of data processing and of compare and branch)? */
+static inline bool is_x(const struct insn *i) { return bit(i->word, 31); }
 
 /* ---- General registers: slots as in insn.rd.. (0-30, SLOT_SP, SLOT_ZERO, SLOT_SINK) ---- */
 
