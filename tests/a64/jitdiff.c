@@ -607,6 +607,16 @@ static uint32_t word_at(const struct test *t, uint64_t pc)
 	return w;
 }
 
+#define MRS_NZCV UINT32_C(0xd53b4200)
+
+/* Of the rows that may look at all of PSTATE, those with an emitter do it in exec_, at most by an exception. */
+static bool reads_nzcv(uint32_t w, const struct a64_row *row)
+{
+	bool system = row->flags & F_SYS && !has_emitter((unsigned)(row - a64_rows));
+
+	return row->flags & F_USES || system || (w & ~UINT32_C(31)) == MRS_NZCV;
+}
+
 /*
  * May the translator have left NZCV stale at @pc because nobody looks before it is overwritten? Then
  * an exception there shows the stale one. Everything outside the page may look.
@@ -617,7 +627,7 @@ static bool nzcv_is_dead(const struct test *t, uint64_t pc, unsigned depth)
 		const struct a64_row *row = a64_find(word_at(t, pc));
 		struct insn i;
 
-		if (!row || row->flags & (F_USES | F_SYS))
+		if (!row || reads_nzcv(word_at(t, pc), row))
 			return false;
 		if (row->flags & F_SETS)
 			return true;
