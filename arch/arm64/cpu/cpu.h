@@ -387,6 +387,12 @@ bool smc_keeps(const struct soc *s, uint64_t pa);
 bool smc_withheld(const struct soc *s, uint64_t pa);    /* May the page not be in a TLB for writing? */
 void smc_stored(struct cpu *c, uint64_t pa);    /* after a store that took the slow path; an atomic one: before */
 
+/*
+ * Appends the host's instruction at @code, before @end and executed at @address, to the string in @text, an array of
+ * @bytes (disas.c). Returns how long it is.
+ */
+size_t disas_host(const uint8_t *code, const uint8_t *end, uint64_t address, char *text, size_t bytes);
+
 /* ---- Exceptions (except.c): each takes the exception to EL1 and returns EXEC_JUMP ---- */
 
 enum exec exc_undefined(struct cpu *c);                         /* EC 0x00 */

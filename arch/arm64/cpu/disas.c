@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Instructions as an assembler writes them: libcapstone, and for what it does not know the
- * row of a64.def.
+ * Instructions as an assembler writes them, the guest's and the host's: libcapstone, and for
+ * what it does not know the row of a64.def, or bytes.
  *
  * The library is loaded by the first who asks. Most runs never do, and its tables of every
  * architecture are 3 MiB that the dynamic linker would have to write at each start.
@@ -41,25 +41,50 @@ static void load_lib(void)
 		lib.open = NULL;
 }
 
-void cpu_disas(uint32_t word, gva_t pc, char *text, size_t bytes)
+static csh open_lib(cs_arch arch, cs_mode mode)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	const struct a64_row *row = a64_find(word);
-	cs_insn *insn;
-	size_t n = 0;
 	csh cs;
 
 	pthread_once(&once, load_lib);
-	if (lib.open && lib.open(CS_ARCH_ARM64, CS_MODE_LITTLE_ENDIAN, &cs) == CS_ERR_OK) {
-		n = lib.disasm(cs, (const uint8_t *)&word, sizeof(word), pc.v, 1, &insn);
-		if (n) {
-			text_add(text, bytes, "%s%s%s", insn->mnemonic, insn->op_str[0] ? " " : "", insn->op_str);
-			lib.free(insn, n);
-		}
-		lib.close(&cs);
+	return lib.open && lib.open(arch, mode, &cs) == CS_ERR_OK ? cs : 0;
+}
+
+/* One instruction, of how many bytes; 0: it is unknown, or the library is not there. */
+static size_t add_insn(cs_arch arch, cs_mode mode, const uint8_t *code, size_t left, uint64_t address, char *text,
+		       size_t bytes)
+{
+	csh cs = open_lib(arch, mode);
+	size_t size = 0;
+	cs_insn *insn;
+
+	if (!cs)
+		return 0;
+	if (lib.disasm(cs, code, left, address, 1, &insn)) {
+		text_add(text, bytes, "%s%s%s", insn->mnemonic, insn->op_str[0] ? " " : "", insn->op_str);
+		size = insn->size;
+		lib.free(insn, 1);
 	}
-	if (!n)
+	lib.close(&cs);
+	return size;
+}
+
+void cpu_disas(uint32_t word, gva_t pc, char *text, size_t bytes)
+{
+	const struct a64_row *row = a64_find(word);
+
+	if (!add_insn(CS_ARCH_ARM64, CS_MODE_LITTLE_ENDIAN, (const uint8_t *)&word, sizeof(word), pc.v, text, bytes))
 		text_add(text, bytes, ".inst 0x%08x%s%s%s", word, row ? " (" : "", row ? row->name : "",
 			 row ? ")" : "");
 	text_add(text, bytes, " at 0x%llx", (unsigned long long)pc.v);
+}
+
+size_t disas_host(const uint8_t *code, const uint8_t *end, uint64_t address, char *text, size_t bytes)
+{
+	size_t size = add_insn(CS_ARCH_X86, CS_MODE_64, code, (size_t)(end - code), address, text, bytes);
+
+	if (size)
+		return size;
+	text_add(text, bytes, ".byte 0x%02x", *code);
+	return 1;
 }

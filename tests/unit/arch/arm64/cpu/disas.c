@@ -7,7 +7,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include <vmm/cpu.h>
+#include "arch/arm64/cpu/cpu.h"
 
 #define PC UINT64_C(0x40002000)
 
@@ -36,10 +36,27 @@ static void text_names_the_instruction(void **state)
 	assert_string_equal(small, "ldp x0,");
 }
 
+static void host_code_is_text_one_by_one(void **state)
+{
+	static const uint8_t code[] = { 0x48, 0x8b, 0x4f, 0x08, 0xc3, 0x06 };
+	static const char *const texts[] = { "mov rcx, qword ptr [rdi + 8]", "ret", ".byte 0x06" };
+	const uint8_t *p = code, *end = code + sizeof(code);
+
+	(void)state;
+	for (unsigned k = 0; k < ARRAY_SIZE(texts); k++) {
+		char text[80] = "";
+
+		p += disas_host(p, end, PC, text, sizeof(text));
+		assert_string_equal(text, texts[k]);
+	}
+	assert_ptr_equal(p, end);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(text_names_the_instruction),
+		cmocka_unit_test(host_code_is_text_one_by_one),
 	};
 
 	return cmocka_run_group_tests_name("arch/arm64/cpu/disas", tests, NULL, NULL);
