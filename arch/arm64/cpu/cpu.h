@@ -167,6 +167,7 @@ struct cpu {
 	bool code_stored;               /* smc_stored() has dropped code: what runs may be some of it */
 	bool dsb_pending;               /* this cpu has broadcast since its last DSB */
 	struct run_cache *run;
+	struct shadow *shadow;          /* not NULL: instructions see copies of memory (shadow.h) */
 	struct mmu_ctx *ctxs;           /* [0]: EL1; [1..EL0_CTX_COUNT]: EL0 by ASID */
 	void *tlb2;                     /* second-level TLB, mmu.c */
 	/* pvtime.c */

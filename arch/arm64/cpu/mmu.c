@@ -20,6 +20,7 @@
 #include <vmm/mem.h>
 
 #include "mmu.h"
+#include "shadow.h"
 
 #define FAULT(kind, level) ((kind) + (level) + FAULTED)
 #define FAULTED            0x80 /* so that address size fault at level 0 is not "no fault" */
@@ -32,6 +33,8 @@ enum exec mmu_data_abort(struct cpu *c, uint64_t va, unsigned dfsc, bool write, 
 {
 	uint32_t iss = (dfsc & 0x3f) | (uint32_t)write << 6 | (uint32_t)cm << 8;
 
+	if (c->shadow)
+		return shadow_refuse(c->shadow);
 	return exc_sync_far(c, c->el ? EC_DATA_SAME : EC_DATA_LOWER, iss, va);
 }
 
@@ -283,7 +286,7 @@ static void jc_flush(struct mmu_ctx *m)
 	memset(m->code, 0, sizeof(m->code));
 }
 
-static void ctx_flush(struct mmu_ctx *m)
+void mmu_ctx_flush(struct mmu_ctx *m)
 {
 	if (m->log_n <= ARRAY_SIZE(m->log))
 		for (unsigned k = 0; k < m->log_n; k++)
@@ -299,10 +302,10 @@ static void ctx_flush(struct mmu_ctx *m)
 	jc_flush(m);
 }
 
-static void ctx_init(struct mmu_ctx *m)
+void mmu_ctx_init(struct mmu_ctx *m)
 {
 	m->log_n = m->jc_log_n = UINT16_MAX;
-	ctx_flush(m);
+	mmu_ctx_flush(m);
 	m->in_use = true;
 }
 
@@ -345,9 +348,9 @@ static bool in_large(const struct mmu_ctx *m, uint64_t va)
  * Fill policy: all the rules the inline code does not know. @va keeps its tag, so
  * that the compare stays one xor; the tag does not reach the index.
  */
-static void fill(struct cpu *c, struct mmu_ctx *m, uint64_t va, const struct xlat *x, const struct mem_region *r)
+static void fill(struct cpu *c, struct mmu_ctx *m, bool el1, uint64_t va, const struct xlat *x,
+		 const struct mem_region *r)
 {
-	bool el1 = m == &c->ctxs[0];
 	unsigned k = va >> 12 & (TLB_ENTRIES - 1);
 	uint64_t pa = xlat_pa(x, va) & ~PAGE_MASK, tag = va & ~PAGE_MASK;
 	uint64_t addend = (uint64_t)(uintptr_t)(r->host + (pa - r->base.v)) - tag;
@@ -380,7 +383,7 @@ void mmu_purge_user(struct cpu *c)
 	struct mmu_ctx *m = &c->ctxs[0];
 
 	if (m->user_n > ARRAY_SIZE(m->user)) {
-		ctx_flush(m);
+		mmu_ctx_flush(m);
 		return;
 	}
 	for (unsigned k = 0; k < m->user_n; k++)
@@ -441,9 +444,9 @@ static struct mmu_ctx *choose_el0(struct cpu *c, uint16_t asid)
 			best = best && !best->in_use ? best : m;
 	}
 	if (!best->in_use)
-		ctx_init(best);
+		mmu_ctx_init(best);
 	else if (best->asid != asid)
-		ctx_flush(best);
+		mmu_ctx_flush(best);
 	best->asid = asid;
 	best->used = ++cpu_mmu(c)->clock;
 	return best;
@@ -481,7 +484,7 @@ void mmu_flush_contexts(struct cpu *c)
 {
 	for (unsigned k = 0; k <= EL0_CTX_COUNT; k++)
 		if (c->ctxs[k].in_use)
-			ctx_flush(&c->ctxs[k]);
+			mmu_ctx_flush(&c->ctxs[k]);
 }
 
 void mmu_inv_all(struct cpu *c)
@@ -501,7 +504,7 @@ void mmu_inv_asid(struct cpu *c, uint16_t asid)
 
 	for (unsigned k = 1; k <= EL0_CTX_COUNT; k++)
 		if (c->ctxs[k].in_use && c->ctxs[k].asid == asid)
-			ctx_flush(&c->ctxs[k]);
+			mmu_ctx_flush(&c->ctxs[k]);
 	if (asid == m->asid) {
 		mmu_purge_user(c);
 		if (c->ctxs[0].ng_code)
@@ -535,7 +538,7 @@ static void inv_page(struct cpu *c, uint64_t va, uint16_t asid, bool all_asids)
 		if (!m->in_use || (k && !all_asids && m->asid != asid && !m->has_global))
 			continue;
 		if (in_large(m, va)) {
-			ctx_flush(m);
+			mmu_ctx_flush(m);
 			continue;
 		}
 		slot_clear(m, va >> 12 & (TLB_ENTRIES - 1));
@@ -638,6 +641,32 @@ struct part {
 	uint8_t *host; /* NULL: on the bus */
 };
 
+static bool as_el1(const struct cpu *c, unsigned flags) { return c->el && !(flags & ACC_UNPRIV); }
+
+/* Memory of an instruction that is to have no effect: its copy, which the TLB of the second pass has. */
+static void *shadow_host(struct cpu *c, uint64_t va, const struct xlat *x, const struct mem_region *r, unsigned flags,
+			 bool write)
+{
+	bool el1 = as_el1(c, flags);
+	uint64_t pa = xlat_pa(x, va);
+	struct mem_region second;
+	struct mmu_ctx *tlb;
+	void *host;
+
+	if (!r || (write && r->readonly)) {
+		shadow_refuse(c->shadow);
+		return NULL;
+	}
+	host = shadow_copy(c->shadow, r->host + (pa - r->base.v));
+	tlb = host ? shadow_second(c->shadow, host, el1, &second.host) : NULL;
+	if (tlb) {
+		second.base = gpa(pa & ~PAGE_MASK);
+		second.readonly = r->readonly;
+		fill(c, tlb, el1, va, x, &second);
+	}
+	return host;
+}
+
 static bool part_open(struct cpu *c, uint64_t va, unsigned bytes, unsigned unit, unsigned flags, bool write,
 		      struct part *p)
 {
@@ -652,10 +681,14 @@ static bool part_open(struct cpu *c, uint64_t va, unsigned bytes, unsigned unit,
 		return abort_at(c, va, DFSC_ALIGNMENT, write);
 	*p = (struct part){ .va = va, .pa = xlat_pa(&x, va), .bytes = bytes };
 	r = region_at(c, p->pa);
+	if (c->shadow) {
+		p->host = shadow_host(c, va, &x, r, flags, write);
+		return p->host;
+	}
 	if (r && !(write && r->readonly))
 		p->host = r->host + (p->pa - r->base.v);
 	if (r)
-		fill(c, acc_ctx(c, flags), va, &x, r);
+		fill(c, acc_ctx(c, flags), as_el1(c, flags), va, &x, r);
 	return true;
 }
 
@@ -757,6 +790,8 @@ void *mmu_atomic_ptr(struct cpu *c, uint64_t va, unsigned bytes, bool write, uns
 	}
 	pa = xlat_pa(&x, va);
 	r = region_at(c, pa);
+	if (c->shadow)
+		return shadow_host(c, va, &x, r, flags, write);
 	if (!r || (write && r->readonly)) {
 		if (r || bus_find(c->soc->env.bus, gpa(pa)))
 			abort_at(c, va, DFSC_ATOMIC, write);
@@ -766,7 +801,7 @@ void *mmu_atomic_ptr(struct cpu *c, uint64_t va, unsigned bytes, bool write, uns
 	}
 	if (debug_watch(c, va, bytes, how))
 		return NULL;
-	fill(c, acc_ctx(c, flags), va, &x, r);
+	fill(c, acc_ctx(c, flags), as_el1(c, flags), va, &x, r);
 	if (write)
 		smc_stored(c, pa);
 	return r->host + (pa - r->base.v);
@@ -833,7 +868,7 @@ int mmu_init(struct cpu *c)
 		mmu_destroy(c);
 		return -ENOMEM;
 	}
-	ctx_init(&c->ctxs[0]);
+	mmu_ctx_init(&c->ctxs[0]);
 	c->ctx_el0 = choose_el0(c, 0);
 	c->ctx = &c->ctxs[0];
 	return 0;

@@ -67,6 +67,10 @@ uint16_t mmu_asid_mask(const struct cpu *c);
 void mmu_withhold_writes(struct cpu *c);
 void mmu_drop_code(struct cpu *c, uint64_t pa);
 
+/* First-level TLB and jump cache: their first state, and empty again. */
+void mmu_ctx_init(struct mmu_ctx *m);
+void mmu_ctx_flush(struct mmu_ctx *m);
+
 /* Around calls that may wait for others (the bus): this cpu counts as drained. */
 void mmu_leave_guest(struct cpu *c);
 void mmu_enter_guest(struct cpu *c);

@@ -116,7 +116,7 @@ void smc_stored(struct cpu *c, uint64_t pa)
 	_Atomic uint64_t *bits;
 	uint64_t mask;
 
-	if (!c->soc->smc)
+	if (!c->soc->smc || c->shadow)
 		return;
 	bits = find(c->soc->smc, pa, &mask);
 	if (!bits || !(atomic_fetch_and(bits, ~mask) & mask))
