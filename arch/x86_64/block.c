@@ -17,6 +17,8 @@
 
 enum { SIDE_EXITS_MAX = 4, PEEK_MAX = 16, GROUP_SPAN_MAX = 256, PAGE_MASK = 4095 };
 
+static const uint32_t *page_of(uint64_t pa, const uint32_t *words) { return words - (pa & PAGE_MASK) / 4; }
+
 static const uint32_t *word_at(const uint32_t *page, unsigned off) { return page + off / 4; }
 
 /* Another cpu may be writing these words: old or new is both right until it has done IC. */
@@ -99,11 +101,11 @@ static bool peek(const uint32_t *page, int64_t off, unsigned *left)
 	return true;
 }
 
-static bool wanted_at(const uint32_t *page, int64_t off)
+static bool wanted_at(const struct jit *j, const uint32_t *page, int64_t off)
 {
 	unsigned left = PEEK_MAX;
 
-	return peek(page, off, &left);
+	return j->alone || peek(page, off, &left);
 }
 
 /* Behind the last instruction. */
@@ -113,8 +115,8 @@ static bool wanted_at_end(const struct jit *j, const uint32_t *page)
 	unsigned off = j->note[j->n - 1].off;
 
 	if (last->op == OP_B || last->op == OP_BL)
-		return wanted_at(page, off + last->imm);
-	return (flags_of(last) & F_ENDS && !is_conditional(last)) || wanted_at(page, off + 4);
+		return wanted_at(j, page, off + last->imm);
+	return (flags_of(last) & F_ENDS && !is_conditional(last)) || wanted_at(j, page, off + 4);
 }
 
 static void liveness(struct jit *j, const uint32_t *page)
@@ -127,7 +129,7 @@ static void liveness(struct jit *j, const uint32_t *page)
 
 		j->note[k].fl_out = wanted;
 		if (is_conditional(i)) {
-			j->note[k].fl_target = wanted_at(page, j->note[k].off + i->imm);
+			j->note[k].fl_target = wanted_at(j, page, j->note[k].off + i->imm);
 			wanted |= j->note[k].fl_target;
 			if (i->op == OP_B_cond && i->a >= 14) /* AL: nothing is behind it */
 				j->note[k].fl_out = j->note[k].fl_target;
@@ -397,32 +399,60 @@ static void emit_cold(struct jit *j)
 	}
 }
 
-struct jit_block *jit_translate(struct cpu *c, uint64_t pa, const uint32_t *words, uint32_t key)
+/* Into the free room; returns the end of the hot code. */
+static uint8_t *emit(struct jit *j)
 {
-	struct jit *j = c->jit;
 	struct jit_cache *t = j->cache;
-	const uint32_t *page = words - (pa & PAGE_MASK) / 4;
-	struct jit_block b = { .pa = pa, .key = key };
 	uint8_t *hot;
 
-	jit_make_room(c, t);
-	j->pa = pa;
-	j->key = key;
 	j->block = t->block;
 	j->start = j->a.p = t->hot;
 	j->fl = FL_MEM;
 	j->cold_count = 0;
 	j->ended = j->unmerged = false;
-	do {
-		smc_executed(c, pa);
-		decode(j, page);
-		liveness(j, page);
-	} while (!smc_keeps(c->soc, pa));
 	merge(j);
 	emit_hot(j);
 	hot = j->a.p;
 	j->a.p = t->cold;
 	emit_cold(j);
+	CHECK(hot <= t->hot_end && j->a.p <= t->cold_end);
+	return hot;
+}
+
+void jit_decode(struct jit *j, uint64_t pa, const uint32_t *words, uint32_t key)
+{
+	jit_make_room(j->c, j->cache);
+	j->pa = pa;
+	j->key = key;
+	decode(j, page_of(pa, words));
+}
+
+uint8_t *jit_emit_alone(struct jit *j, const uint32_t *words)
+{
+	bool count = j->count;
+	uint8_t *hot;
+
+	j->alone = true;
+	j->count = false;
+	liveness(j, page_of(j->pa, words));
+	hot = emit(j);
+	j->alone = false;
+	j->count = count;
+	return hot;
+}
+
+struct jit_block *jit_translate(struct cpu *c, uint64_t pa, const uint32_t *words, uint32_t key)
+{
+	struct jit *j = c->jit;
+	struct jit_block b = { .pa = pa, .key = key };
+	uint8_t *hot;
+
+	do {
+		smc_executed(c, pa);
+		jit_decode(j, pa, words, key);
+		liveness(j, page_of(pa, words));
+	} while (!smc_keeps(c->soc, pa));
+	hot = emit(j);
 	b.insns = (uint16_t)j->n;
-	return jit_publish(t, &b, hot, j->a.p);
+	return jit_publish(j->cache, &b, hot, j->a.p);
 }

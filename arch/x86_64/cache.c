@@ -166,7 +166,6 @@ struct jit_block *jit_publish(struct jit_cache *t, const struct jit_block *block
 	struct jit_block *b = &t->blocks[t->block];
 	uint8_t *start = t->hot;
 
-	CHECK(hot <= t->hot_end && cold <= t->cold_end);
 	*b = *block;
 	b->code = (uint32_t)(start - t->rw);
 	b->live = true;

@@ -449,10 +449,14 @@ void emit_jump_rax(struct jit *j, unsigned btype)
 	const uint8_t *leave = j->cache->leave[btype];
 
 	x86_store(&j->a, true, CPU_M(pc), RAX);
+	j->ended = true;
+	if (j->check) { /* which chooses among entries by the dispatcher */
+		jump_to_thunk(j, leave);
+		return;
+	}
 	test_exit_req(j);
 	to_thunk(j, x86_jcc(&j->a, CC_NE), leave);
 	x86_jump_cache(&j->a, leave - j->cache->rx + j->cache->rw);
-	j->ended = true;
 }
 
 /* Leaves for the dispatcher with pc at @off of this page. */
@@ -475,12 +479,12 @@ static void cold_link(struct jit *j, const struct cold *d)
 /* Aims the jump that ends at @end at the block at @off of this page, when there is one, or at what will do it. */
 static void link_to(struct jit *j, uint8_t *end, unsigned off)
 {
-	const struct jit_block *b = jit_find(j->cache, (j->pa & ~UINT64_C(4095)) | off, j->key);
+	const struct jit_block *b = j->check ? NULL : jit_find(j->cache, (j->pa & ~UINT64_C(4095)) | off, j->key);
 
 	if (b)
 		x86_aim(end, j->cache->rw + b->code);
 	else
-		cold_add(j, cold_link, end)->arg = off;
+		cold_add(j, j->alone ? cold_leave : cold_link, end)->arg = off;
 }
 
 static bool in_page(int64_t off) { return off >= 0 && off < 4096; }
@@ -534,7 +538,7 @@ void emit_branch(struct jit *j, enum x86_cond cc, int64_t off)
 	const struct note *t = &j->note[j->k];
 	bool flags_there = t->fl_target && j->fl != FL_MEM;
 
-	if (off == j->note[0].off && !flags_there)
+	if (off == j->note[0].off && !flags_there && !j->check)
 		branch_to_start(j, cc, (unsigned)off);
 	else if (in_page(off) && off > t->off && !flags_there)
 		link_to(j, x86_jcc(&j->a, cc), (unsigned)off);

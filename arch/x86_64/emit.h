@@ -100,6 +100,8 @@ struct jit {
 	struct jit_cache *cache;
 	bool fp_strict, count;
 	uint8_t traits[OP_COUNT + 1];   /* of rows, for block.c */
+	struct check *check;            /* NULL: none of its blocks are checked (check.c) */
+	bool alone;                     /* emitting it for a check: all exits leave for the dispatcher, with NZCV in memory */
 	uint64_t *exec_counts;          /* by row, when counting */
 	uint64_t pa;                    /* of the first instruction */
 	uint32_t key;                   /* enum jit_key bits, jit.h */

@@ -106,7 +106,7 @@ unsigned jit_slow(struct cpu *c, uint32_t word, uint32_t where)
 	if (r == EXEC_LEAVE)
 		return LEFT_EXIT;
 	if (r == EXEC_JUMP)
-		return nothing_to_attend(c) ? SLOW_JUMP : LEFT_JUMP;
+		return !c->jit->check && nothing_to_attend(c) ? SLOW_JUMP : LEFT_JUMP;
 	if (jit_key(c, false) == key && !(c->x[SLOT_SP] & 15) && !c->code_stored)
 		return SLOW_DONE;
 	c->code_stored = false;
@@ -151,7 +151,7 @@ static void *resolve_link(struct cpu *c)
 		return NULL;
 	pa = (from->pa & ~UINT64_C(4095)) | off;
 	to = find_or_translate(c, pa, words_at(c, pa), from->key);
-	if (to && t->emptied == emptied) /* the jump is still there */
+	if (to && t->emptied == emptied /* the jump is still there */ && (!c->jit->check || check_has_seen(to)))
 		x86_aim(t->rw + c->jit_link[0], t->rw + to->code);
 	return entry_of(t, to);
 }
@@ -163,6 +163,10 @@ static enum exec x86_run(struct cpu *c, const void *code)
 
 	memcpy(&enter, &t->enter, sizeof(enter));
 	while (code) {
+		enum exec r = c->jit->check ? check_entry(c) : EXEC_NEXT;
+
+		if (r != EXEC_NEXT)
+			return r;
 		switch ((enum jit_left)enter(c, code)) {
 		case LEFT_JUMP: return EXEC_JUMP;
 		case LEFT_EXIT: return EXEC_LEAVE;
@@ -220,6 +224,7 @@ static void x86_destroy(struct cpu *c)
 		jit_cache_destroy(c->jit->cache);
 	free(c->jit->cache);
 	free(c->jit->exec_counts);
+	check_destroy(c->jit->check);
 	free(c->jit);
 	c->jit = NULL;
 }
@@ -233,7 +238,9 @@ static int x86_create(struct cpu *c, const struct jit_config *cfg)
 		c->jit->cache = calloc(1, sizeof(*c->jit->cache));
 	if (c->jit && cfg->count)
 		c->jit->exec_counts = calloc(OP_COUNT + 1, sizeof(uint64_t));
-	if (!c->jit || !c->jit->cache || (cfg->count && !c->jit->exec_counts)) {
+	if (c->jit && cfg->check)
+		c->jit->check = check_create(cfg->check);
+	if (!c->jit || !c->jit->cache || (cfg->count && !c->jit->exec_counts) || (cfg->check && !c->jit->check)) {
 		x86_destroy(c);
 		return -ENOMEM;
 	}

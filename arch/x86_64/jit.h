@@ -7,6 +7,7 @@
  *   thunks.c  the way in and out of generated code, and the slow path
  *   block.c   from words to a block: decode, passes, emission
  *   emit.c    what emitters share;  emit-*.c  emitters, files named as the exec files
+ *   check.c   blocks executed by the interpreter, too (--jit-check)
  *
  * Every vCPU has a translator of its own and nothing of it is shared: no locks, and
  * code is reclaimed when its only user is known to be outside. What other vCPUs want
@@ -44,7 +45,7 @@ struct jit_block {
 	uint32_t key;
 	uint32_t code;                  /* offset in the cache; 16-byte aligned */
 	uint32_t next, next_in_page;    /* in hash and page lists */
-	uint16_t insns;
+	uint16_t insns, linked;         /* linked: so many jumps to it have gone by way of the translator; counted for the check */
 	bool live;
 };
 
@@ -130,5 +131,28 @@ void jit_set_traits(struct jit *j);
 
 /* Translates from @words at @pa; at most to the end of the page. */
 struct jit_block *jit_translate(struct cpu *c, uint64_t pa, const uint32_t *words, uint32_t key);
+
+/*
+ * The same in two steps and not published, for a check: instructions into @j; code for the first j->n of them that leaves
+ * for the dispatcher wherever it ends, in the free room: hot code from cache->hot to what is returned, cold code from
+ * cache->cold to j->a.p.
+ */
+void jit_decode(struct jit *j, uint64_t pa, const uint32_t *words, uint32_t key);
+uint8_t *jit_emit_alone(struct jit *j, const uint32_t *words);
+
+/* ---- The check (check.c) ---- */
+
+/* One in @every entries; NULL: no memory. */
+struct check *check_create(unsigned every);
+void check_destroy(struct check *k);
+
+/*
+ * The vCPU is about to execute translated code at pc. EXEC_NEXT: so it shall; whatever has been executed here was on
+ * copies. EXEC_JUMP: ask the dispatcher, the code may be gone. EXEC_LEAVE: the engines differ, which has been said.
+ */
+enum exec check_entry(struct cpu *c);
+
+/* Another jump to the block is looking for it. Have there been so many that they may become links, which no check sees? */
+bool check_has_seen(struct jit_block *b);
 
 #endif

@@ -21,14 +21,14 @@ static struct jit_config engine(void)
 	return (struct jit_config){ .use = on ? JIT_ON : JIT_OFF, .cache_bytes = JIT_CACHE_BYTES_MIN, .count = on };
 }
 
-static struct soc *new_soc(unsigned cpus, unsigned gic_version)
+static struct soc *new_soc(unsigned cpus, unsigned gic_version, const struct jit_config *jit)
 {
 	const struct soc_config cfg = {
 		.vcpu_count = cpus,
 		.ipa_bits = 40,
 		.gic_version = gic_version,
 		.spi_count = 64,
-		.jit = engine(),
+		.jit = jit ? *jit : engine(),
 	};
 	const struct hv_env env = { .mem = mem_new(), .bus = bus_new(), .loop = loop_new() };
 	struct soc *s;
@@ -40,8 +40,8 @@ static struct soc *new_soc(unsigned cpus, unsigned gic_version)
 	return s;
 }
 
-struct soc *fake_soc(unsigned cpus) { return new_soc(cpus, 3); }
-struct soc *fake_soc_gicv2(unsigned cpus) { return new_soc(cpus, 2); }
+struct soc *fake_soc(unsigned cpus) { return new_soc(cpus, 3, NULL); }
+struct soc *fake_soc_gicv2(unsigned cpus) { return new_soc(cpus, 2, NULL); }
 
 void fake_soc_free(struct soc *s)
 {
@@ -83,9 +83,11 @@ void cpu_mmio_write(struct cpu *c, uint64_t addr, unsigned size, uint64_t value)
 	cpu_running = NULL;
 }
 
-struct machine machine_new(unsigned vcpu_count)
+struct machine machine_new(unsigned vcpu_count) { return machine_with(vcpu_count, NULL); }
+
+struct machine machine_with(unsigned vcpu_count, const struct jit_config *jit)
 {
-	struct soc *s = fake_soc(vcpu_count);
+	struct soc *s = new_soc(vcpu_count, 3, jit);
 
 	return (struct machine){
 		.mem = s->env.mem,

@@ -57,6 +57,7 @@ struct machine {
 };
 
 struct machine machine_new(unsigned vcpu_count);
+struct machine machine_with(unsigned vcpu_count, const struct jit_config *jit);
 void machine_free(struct machine *m);
 
 /* Guest memory at physical address @pa, as host memory. */
