@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include <vmm/err.h>
 #include <vmm/log.h>
+#include <vmm/opt.h>
 
 #include "jit.h"
 
@@ -187,14 +188,25 @@ struct jit_block *jit_publish(struct jit_cache *t, const struct jit_block *block
 
 /* ---- Life ---- */
 
+static int refused(const struct jit_cache *t)
+{
+	char text[32];
+	int err = -errno;
+
+	return log_err(
+		err,
+		"the host gives no %s for translated code: %s; --jit-cache-size asks for less, --jit=off for none",
+		opt_size_text(t->bytes, text, sizeof(text)), strerror(-err));
+}
+
 /* Shared anonymous memory, not a file: what perf asks a perf map about. The second place is a copy of the mapping. */
 static int map_twice(struct jit_cache *t)
 {
 	t->rw = mmap(NULL, t->bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (t->rw == MAP_FAILED)
-		return -errno;
+		return refused(t);
 	t->rx = mremap(t->rw, 0, t->bytes, MREMAP_MAYMOVE);
-	return t->rx == MAP_FAILED || mprotect(t->rx, t->bytes, PROT_READ | PROT_EXEC) ? -errno : 0;
+	return t->rx == MAP_FAILED || mprotect(t->rx, t->bytes, PROT_READ | PROT_EXEC) ? refused(t) : 0;
 }
 
 /* All vCPUs write to one file; a line is written at once. */
