@@ -93,7 +93,7 @@ struct note {
 	int32_t group_lo;
 };
 
-/* One block being translated. */
+/* A vCPU's translator, and the block it is at. */
 struct jit {
 	struct x86 a;                   /* next byte of hot code (in the writable mapping) */
 	struct cpu *c;

@@ -25,6 +25,7 @@ static const struct {
 	{ { .check = 1 }, "--jit-check", true },
 	{ { .perf_map = true }, "--jit-perf", true },
 	{ { .fp_strict = true }, "--fp=strict", false },
+	{ { .smc_track = true }, "--smc=track", false },
 	{ { .count = true }, "--count-insns", false },
 };
 
