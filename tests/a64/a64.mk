@@ -14,10 +14,10 @@ $(A64_OUT)/a64: $(A64_OUT)/a64.o $(A64_OUT)/draw.o $(A64_OUT)/fake.o $(A64_OBJS)
 $(A64_OUT)/decode: $(A64_OUT)/capstone.o $(A64_OUT)/fake.o $(A64_OBJS)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ -lcapstone -lm
 
-$(A64_OUT)/jitdiff: $(A64_OUT)/jitdiff.o $(A64_OUT)/draw.o $(A64_OUT)/host.o $(filter-out $(OUT)/src/main.o,$(OBJS))
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS) -lcapstone
+$(A64_OUT)/jitdiff: $(A64_OUT)/jitdiff.o $(A64_OUT)/draw.o $(filter-out $(OUT)/src/main.o,$(OBJS))
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
 
-$(A64_OUT)/%.o: tests/a64/%.c tests/a64/case.h tests/a64/draw.h tests/a64/fake.h tests/a64/host.h | $(TABLES)
+$(A64_OUT)/%.o: tests/a64/%.c tests/a64/case.h tests/a64/draw.h tests/a64/fake.h | $(TABLES)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
@@ -27,4 +27,4 @@ $(A64_OUT)/guest: tests/a64/guest.c tests/a64/case.h
 	aarch64-linux-gnu-gcc -std=gnu11 -O2 -Wall -Wextra -Werror -static -nostdlib -ffreestanding -fno-stack-protector \
 		-fno-pie -no-pie -fno-tree-loop-distribute-patterns -Wl,-Ttext-segment=0x220000000000 -Wl,--build-id=none -o $@ $<
 
--include $(A64_OUT)/a64.d $(A64_OUT)/draw.d $(A64_OUT)/fake.d $(A64_OUT)/capstone.d $(A64_OUT)/jitdiff.d $(A64_OUT)/host.d
+-include $(A64_OUT)/a64.d $(A64_OUT)/draw.d $(A64_OUT)/fake.d $(A64_OUT)/capstone.d $(A64_OUT)/jitdiff.d

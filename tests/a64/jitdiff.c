@@ -30,7 +30,6 @@
 #include "../../arch/arm64/cpu/translator.h"
 #include "../../arch/x86_64/jit.h"
 #include "draw.h"
-#include "host.h"
 
 enum { BLOCK_INSNS = 8, WORDS_MAX = 2 * BLOCK_INSNS, STEPS_MAX = 64, PAGE = 4096 };
 
@@ -545,6 +544,17 @@ static bool run_exec(struct test *t)
 	return steps <= STEPS_MAX;
 }
 
+static void print_code(const uint8_t *code, const uint8_t *end)
+{
+	while (code < end) {
+		char text[100] = "";
+		size_t n = disas_host(code, end, (uintptr_t)code, text, sizeof(text));
+
+		printf("#     %p %s\n", (const void *)code, text);
+		code += n;
+	}
+}
+
 /* The first time code is asked for, it is said to be too cold. */
 static const void *translate(struct test *t, uint64_t pa, const uint32_t *words)
 {
@@ -557,9 +567,9 @@ static const void *translate(struct test *t, uint64_t pa, const uint32_t *words)
 	if (!t->loud || j->hot == hot)
 		return code;
 	printf("# code for 0x%lx\n", pa);
-	print_host_code(hot + (j->rx - j->rw), j->hot + (j->rx - j->rw));
+	print_code(hot + (j->rx - j->rw), j->hot + (j->rx - j->rw));
 	printf("# out of line\n");
-	print_host_code(cold + (j->rx - j->rw), j->cold + (j->rx - j->rw));
+	print_code(cold + (j->rx - j->rw), j->cold + (j->rx - j->rw));
 	return code;
 }
 
