@@ -17,6 +17,8 @@
  * jump within a page becomes a link only when it is frequent.
  *
  * Left out are exceptions, devices, and what acts on more than registers and memory.
+ * An address that is wrong by pages is one that the TLB does not have, so exec_ does that access, and
+ * rightly; one that is wrong within the page is found.
  */
 #include <errno.h>
 #include <stddef.h>
