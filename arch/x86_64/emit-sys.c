@@ -219,3 +219,23 @@ bool emit_daifclr(struct jit *j, const struct insn *i)
 	x86_alu_imm(&j->a, X86_AND, false, CPU_M(daif), ~((int32_t)i->imm << 6));
 	return true;
 }
+
+/* ---- Exceptions: between the levels of an operating system ---- */
+
+bool emit_svc(struct jit *j, const struct insn *i)
+{
+	(void)i;
+	if (j->key & KEY_EL1)
+		return false;
+	emit_exception(j, j->cache->svc);
+	return true;
+}
+
+bool emit_eret(struct jit *j, const struct insn *i)
+{
+	(void)i;
+	if (!(j->key & KEY_EL1))
+		return false;
+	emit_exception(j, j->cache->eret);
+	return true;
+}

@@ -263,14 +263,23 @@ static void to_thunk(struct jit *j, uint8_t *end, const uint8_t *thunk)
 static void jump_to_thunk(struct jit *j, const uint8_t *thunk) { to_thunk(j, x86_jmp(&j->a), thunk); }
 
 /* eax: the word; edx: where it is and where NZCV is. */
-static void call_slow(struct jit *j, unsigned k, enum jit_flags fl)
+static void call_exec(struct jit *j, unsigned k, enum jit_flags fl, const uint8_t *thunk)
 {
 	x86_mov_imm(&j->a, RAX, j->insn[k].word);
 	x86_mov_imm(&j->a, RDX,
 		    j->note[k].off | (fl == FL_RAW_SUB   ? SLOW_RAW_SUB
 				      : fl == FL_RAW_ADD ? SLOW_RAW_ADD
 							 : 0));
-	to_thunk(j, x86_call(&j->a), j->cache->slow);
+	to_thunk(j, x86_call(&j->a), thunk);
+}
+
+static void call_slow(struct jit *j, unsigned k, enum jit_flags fl) { call_exec(j, k, fl, j->cache->slow); }
+
+void emit_exception(struct jit *j, const uint8_t *thunk)
+{
+	flags_to_mem(j);
+	call_exec(j, j->k, FL_MEM, thunk);
+	j->ended = true;
 }
 
 /* exec_ has put NZCV into memory; where the fast path has it in EFLAGS, so must this one. */

@@ -237,6 +237,12 @@ static inline void x86_cmp8_imm(struct x86 *a, struct x86_rm m, unsigned imm)
 	x86_b(a, imm);
 }
 
+static inline void x86_cmp16_imm8(struct x86 *a, struct x86_rm m, int8_t imm)
+{
+	x86_op(a, false, 0x66000083, X86_CMP, m);
+	x86_b(a, (uint8_t)imm);
+}
+
 static inline void x86_test(struct x86 *a, bool w, struct x86_rm m, int reg) { x86_op(a, w, 0x85, reg, m); }
 static inline void x86_test_imm(struct x86 *a, bool w, struct x86_rm m, int32_t imm)
 {
