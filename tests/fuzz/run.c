@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A guest out of random words, run by the dispatcher: blocks, jump caches,
- * exceptions, code that writes code, two vCPUs of which the second may be
- * switched on. What never ends by itself is kicked. Interpreted or translated.
+ * A guest out of random words, run by the dispatcher, interpreted or translated:
+ * blocks, jump caches, exceptions, code that writes code, two vCPUs of which the
+ * second may be switched on. What never ends by itself is kicked.
  *
  *   u8 flags, then the code, which is also what page tables and vectors point to
  */
@@ -19,14 +19,31 @@
 #define RAM_BYTES  (2 * MIB)
 #define CODE       (RAM_BASE + 0x1000)
 #define CODE_BYTES 0x1000
+#define TABLES     (RAM_BASE + 1 * MIB)
 #define RUN_NS     2000000
 #define CPUS       2
+
+enum {
+	FLAG_VECTORS = 1 << 0, /* in the middle of the code */
+	FLAG_UNMASKED = 1 << 1,
+	FLAG_EL0 = 1 << 2,
+	FLAG_MMU = 1 << 3,
+	FLAG_ENGINE = 4, /* bits 5:4 */
+};
+
+/* One for each way to execute instructions: a soc is made for one. */
+static const struct jit_config engines[4] = {
+	{ .use = JIT_OFF },
+	{ .use = JIT_ON, .cache_bytes = JIT_CACHE_BYTES_MIN },
+	{ .use = JIT_ON, .cache_bytes = JIT_CACHE_BYTES_MIN, .fp_strict = true, .smc_track = true },
+	{ .use = JIT_ON, .cache_bytes = JIT_CACHE_BYTES_MIN, .count = true },
+};
 
 static struct machine {
 	struct hv_env env;
 	struct soc *soc;
 	struct loop_timer kicker; /* ends each of the vCPUs after a while */
-} interpreted, translated;
+} machines[ARRAY_SIZE(engines)];
 
 static _Atomic unsigned running;
 
@@ -43,16 +60,13 @@ static void kick(void *opaque)
 		loop_stop(m->env.loop, 0);
 }
 
-static void make(struct machine *m, enum jit_use use)
+static void create(struct machine *m, const struct jit_config *engine)
 {
-	const struct soc_config cfg = {
-		.vcpu_count = CPUS,
-		.ipa_bits = 40,
-		.pauth = true,
-		.spi_count = 64,
-		.jit = { .use = use, .cache_bytes = JIT_CACHE_BYTES_MIN },
-	};
+	struct soc_config cfg = { .vcpu_count = CPUS, .ipa_bits = 40, .pauth = true, .spi_count = 64 };
+	char text[80];
 
+	if (cpu_translator(text, sizeof(text)))
+		cfg.jit = *engine;
 	m->env = (struct hv_env){ .mem = mem_new(), .bus = bus_new(), .loop = loop_new() };
 	EXPECT(m->env.mem && m->env.bus && m->env.loop);
 	EXPECT(!mem_add_ram(m->env.mem, "ram", gpa(RAM_BASE), RAM_BYTES));
@@ -62,11 +76,9 @@ static void make(struct machine *m, enum jit_use use)
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
-	char text[80];
-
 	(void)argc, (void)argv;
-	make(&interpreted, JIT_OFF);
-	make(&translated, cpu_translator(text, sizeof(text)) ? JIT_ON : JIT_OFF);
+	for (unsigned n = 0; n < ARRAY_SIZE(engines); n++)
+		create(&machines[n], &engines[n]);
 	fuzz_quiet();
 	return 0;
 }
@@ -96,12 +108,83 @@ static void run_all(struct machine *m)
 		pthread_join(threads[i], NULL);
 }
 
+/* ---- Address translation ---- */
+
+#define TABLE      UINT64_C(3)
+#define PAGE       UINT64_C(3)
+#define ACCESSED   (UINT64_C(1) << 10)
+#define NOT_GLOBAL (UINT64_C(1) << 11)
+#define AP(n)      ((uint64_t)(n) << 6)
+#define PXN        (UINT64_C(1) << 53)
+#define DEVICE     (UINT64_C(1) << 2) /* attribute 1 */
+
+static void put_u64(struct machine *m, uint64_t pa, uint64_t v)
+{
+	EXPECT(!mem_write(m->env.mem, gpa(pa), &v, sizeof(v)));
+}
+
+/*
+ * RAM at its place, 39 bits of address. Code is executed at both levels, from pages that EL1 alone may write to,
+ * and some that nobody may; data is everybody's, with a hole, a page of Device memory and aliases of code.
+ */
+static void make_tables(struct machine *m)
+{
+	static const uint64_t code[4] = { AP(0), AP(3), AP(2) | NOT_GLOBAL, AP(0) | NOT_GLOBAL };
+
+	put_u64(m, TABLES + 8, (TABLES + 0x1000) | TABLE);
+	put_u64(m, TABLES + 0x1000, (TABLES + 0x2000) | TABLE);
+	for (unsigned n = 0; n < RAM_BYTES / 4096; n++) {
+		uint64_t page = RAM_BASE + (n >= 64 && n < 80 ? n - 64 : n) * 4096u, e = PAGE | ACCESSED;
+
+		if (n < 16)
+			e |= code[n & 3];
+		else
+			e |= AP(1) | PXN | (n == 30 ? DEVICE : 0);
+		put_u64(m, TABLES + 0x2000 + n * 8, n == 29 ? 0 : page | e);
+	}
+}
+
+static void mmu_on(struct machine *m)
+{
+	make_tables(m);
+	for (unsigned i = 0; i < CPUS; i++) {
+		struct cpu *c = soc_cpu(m->soc, i);
+
+		c->sys[SYS_TCR_EL1] = 25 | TCR_AS | UINT64_C(2) << 32 | UINT64_C(1) << 23;
+		c->sys[SYS_MAIR_EL1] = 0x00ff; /* 0 Normal, 1 Device */
+		c->sys[SYS_TTBR0_EL1] = TABLES | UINT64_C(1) << 48;
+		c->sys[SYS_SCTLR_EL1] |= SCTLR_M;
+		mmu_regime_changed(c);
+	}
+}
+
+/* ---- One input ---- */
+
+static void start(struct machine *m, unsigned flags)
+{
+	struct cpu *c = soc_cpu(m->soc, 0);
+
+	c->sys[SYS_VBAR_EL1] = CODE + (flags & FLAG_VECTORS ? 0x800 : 0);
+	c->sys[SYS_CPACR_EL1] = UINT64_C(3) << 20;
+	cpu_update_fp_trap(c);
+	for (unsigned i = 0; i < 31; i++)
+		c->x[i] = RAM_BASE + i * 0x1008;
+	c->x[SLOT_SP] = RAM_BASE + 0x20000;
+	c->sp_el[0] = RAM_BASE + 0x22000;
+	if (flags & FLAG_MMU)
+		mmu_on(m);
+	if (flags & FLAG_UNMASKED)
+		cpu_set_daif(c, 0);
+	if (flags & FLAG_EL0)
+		cpu_set_el(c, 0, 0);
+	c->pc = CODE;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct input in = { data, size };
 	unsigned flags = take_u8(&in);
-	struct machine *m = flags & 4 ? &translated : &interpreted;
-	struct cpu *c = soc_cpu(m->soc, 0);
+	struct machine *m = &machines[flags >> FLAG_ENGINE & 3];
 	static uint8_t code[CODE_BYTES];
 
 	take(&in, code, sizeof(code));
@@ -110,14 +193,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	/* Vectors, and whatever follows the last page. */
 	for (uint64_t a = RAM_BASE; a < RAM_BASE + 16 * CODE_BYTES; a += CODE_BYTES)
 		EXPECT(!mem_write(m->env.mem, gpa(a), code, sizeof(code)));
-	c->sys[SYS_VBAR_EL1] = CODE + (flags & 1 ? 0x800 : 0);
-	c->sys[SYS_CPACR_EL1] = UINT64_C(3) << 20;
-	cpu_update_fp_trap(c);
-	for (unsigned i = 0; i < 31; i++)
-		c->x[i] = RAM_BASE + i * 0x1008;
-	if (flags & 2)
-		cpu_set_daif(c, 0);
-	c->pc = CODE;
+	start(m, flags);
 	run_all(m);
 	return 0;
 }
