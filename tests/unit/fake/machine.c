@@ -12,11 +12,17 @@
 /* cpu_run() would lend one; nobody looks into those of cpus that are not run. */
 static struct hv_exit lent[BOARD_VCPU_MAX];
 
+bool machine_can_translate(void)
+{
+	char text[80];
+
+	return cpu_translator(text, sizeof(text));
+}
+
 /* The interpreter, unless VMM_TEST_JIT says otherwise and this host can. */
 static struct jit_config engine(void)
 {
-	char text[80];
-	bool on = getenv("VMM_TEST_JIT") && cpu_translator(text, sizeof(text));
+	bool on = getenv("VMM_TEST_JIT") && machine_can_translate();
 
 	return (struct jit_config){ .use = on ? JIT_ON : JIT_OFF, .cache_bytes = JIT_CACHE_BYTES_MIN, .count = on };
 }

@@ -58,6 +58,7 @@ struct machine {
 
 struct machine machine_new(unsigned vcpu_count);
 struct machine machine_with(unsigned vcpu_count, const struct jit_config *jit);
+bool machine_can_translate(void);
 void machine_free(struct machine *m);
 
 /* Guest memory at physical address @pa, as host memory. */
