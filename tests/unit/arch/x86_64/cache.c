@@ -282,7 +282,8 @@ static void a_link_is_not_patched_when_its_segment_was_emptied(void **state)
 /* ... and otherwise it is: the second time it does not come here. */
 static void a_link_is_patched_when_its_target_is_there(void **state)
 {
-	static const uint32_t jump[] = { 0xb4000089, SYSTEM_OFF, 0x910004a5, SYSTEM_OFF }; /* cbz x9, . + 16; add x5, x5, #1 */
+	static const uint32_t jump[] = { 0xb4000089, SYSTEM_OFF, 0x910004a5,
+					 SYSTEM_OFF }; /* cbz x9, . + 16; add x5, x5, #1 */
 	struct machine m = machine_with(1, &smallest);
 
 	(void)state;
@@ -303,7 +304,8 @@ static void a_link_is_patched_when_its_target_is_there(void **state)
 /* START SIZE NAME, numbers in hexadecimal; no line for what has no bytes. */
 static void a_perf_map_has_a_line_for_each_part_of_a_block(void **state)
 {
-	struct machine m = machine_with(1, &(struct jit_config){ .use = JIT_ON, .cache_bytes = JIT_CACHE_BYTES_MIN, .perf_map = true });
+	struct machine m = machine_with(
+		1, &(struct jit_config){ .use = JIT_ON, .cache_bytes = JIT_CACHE_BYTES_MIN, .perf_map = true });
 	struct jit_cache *t = cache_of(&m);
 	uintptr_t hot = (uintptr_t)(t->rx + (t->hot - t->rw)), cold = (uintptr_t)(t->rx + (t->cold - t->rw));
 	char path[64], want[400], got[400] = "";
