@@ -200,17 +200,17 @@ void jit_set_traits(struct jit *j)
 		j->traits[op] = (uint8_t)traits_of_row(op);
 }
 
-static bool may_stand_between(const struct jit *j, const struct insn *i)
-{
-	return (j->traits[i->op] & TRAIT_BETWEEN) && (i->rd != SLOT_SP || emit_of(i) == emit_add_imm);
-}
-
 static bool writes_slot(const struct insn *i, unsigned slot)
 {
 	uint32_t regs = a64_rows[i->op].regs;
 
 	return ((regs & (D_XW | D_SPW)) && i->rd == slot) || ((regs & A_XW) && i->ra == slot) ||
 	       ((regs & M_XW) && i->rm == slot);
+}
+
+static bool may_stand_between(const struct jit *j, const struct insn *i)
+{
+	return (j->traits[i->op] & TRAIT_BETWEEN) && (!writes_slot(i, SLOT_SP) || emit_of(i) == emit_add_imm);
 }
 
 struct span {
