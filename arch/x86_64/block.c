@@ -368,13 +368,16 @@ static bool has_room(const struct jit *j)
 
 static void emit_hot(struct jit *j)
 {
+	unsigned whole = 0;
 	bool cut;
 
 	emit_landing(j);
 	for (j->k = 0; j->k < j->n && !j->ended; j->k++) {
-		/* A group is not cut: what follows its leader needs the check. */
-		if (!has_room(j) && j->note[j->k].group == GROUP_NONE)
+		/* A group is not cut: its copy goes on behind the last member. */
+		if (!has_room(j) && j->k >= whole)
 			break;
+		if (j->note[j->k].group == GROUP_LEADER)
+			whole = j->note[j->k].group_last + 1u;
 		j->at[j->k] = j->a.p;
 		emit_insn(j);
 	}
