@@ -23,27 +23,33 @@ uint32_t jit_key(const struct cpu *c, bool guarded)
 	       (guarded ? KEY_GUARDED : 0) | (c->fpcr >> 19 & 0xff) << KEY_FPCR_SHIFT;
 }
 
+/*
+ * FZ: the host does not say that it flushed an operand (IDC), calls a flushed result inexact, and decides after
+ * rounding what is to be flushed.
+ */
 bool fp_native(const struct jit *j)
 {
 	uint32_t fpcr = (j->key >> KEY_FPCR_SHIFT & 0xff) << 19;
 
-	return !j->fp_strict && !(fpcr & (FPCR_FZ | FPCR_AHP));
+	return !j->fp_strict && !(fpcr & FPCR_AHP);
 }
 
 /* ---- MXCSR ---- */
 
 #define MXCSR_HOST  0x1f80u /* all exceptions masked, to nearest */
 #define MXCSR_FLAGS 0x3fu
+#define MXCSR_DAZ   (1u << 6)  /* operands that are denormal count as zero */
+#define MXCSR_FTZ   (1u << 15) /* results that would be are zero */
 
 /* Rounding modes by FPCR.RMode: nearest, plus, minus, zero; in MXCSR 14:13 nearest, minus, plus, zero. */
 static uint32_t guest_mxcsr(uint32_t fpcr)
 {
 	static const uint8_t rounding[4] = { 0, 2, 1, 3 };
 
-	return MXCSR_HOST | (uint32_t)rounding[fpcr >> 22 & 3] << 13;
+	return MXCSR_HOST | (uint32_t)rounding[fpcr >> 22 & 3] << 13 | (fpcr & FPCR_FZ ? MXCSR_FTZ | MXCSR_DAZ : 0);
 }
 
-/* IE, ZE, OE, UE, PE of MXCSR are IOC, DZC, OFC, UFC, IXC of FPSR. DE has no counterpart without FZ. */
+/* IE, ZE, OE, UE, PE of MXCSR are IOC, DZC, OFC, UFC, IXC of FPSR. DE, which DAZ turns off, has no counterpart. */
 static void fold_flags(struct cpu *c, uint32_t mxcsr) { c->fpsr |= (mxcsr & 1) | (mxcsr >> 1 & 0x1e); }
 
 static void x86_fp_sync(struct cpu *c)

@@ -25,7 +25,7 @@ struct jit_config {
 	enum jit_use use;
 	uint64_t cache_bytes;   /* of code for each vCPU; 0: JIT_CACHE_BYTES_DEFAULT */
 	unsigned check;         /* one in so many blocks that are entered is executed by both engines; 0: none */
-	bool fp_strict;         /* no deviation from the architecture for speed */
+	bool fp_strict;         /* no deviation from the architecture for speed: FP flags, and what is tiny when flushing */
 	bool smc_track;         /* stores into code are noticed, for guests without IC */
 	bool count;             /* translated code counts instructions, too */
 	bool perf_map;          /* /tmp/perf-PID.map, for perf */

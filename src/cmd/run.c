@@ -62,7 +62,8 @@ static const struct opt rows[] = {
 	OPT("jit", "auto|on|off", "translate the guest's instructions to the host's; off interprets them (auto)",
 	    CHOICE, jit),
 	OPT("fp", "fast|strict",
-	    "fast: underflow and inexactness may be flagged as the host's CPU does; strict: as Arm's do (fast)",
+	    "fast: underflow and inexactness may be flagged as the host's CPU does, and flushed operands are not; "
+	    "strict: as Arm's do (fast)",
 	    CHOICE, fp),
 	OPT("jit-cache-size", "SIZE", "room for translated code, for each vCPU (32M)", SIZE, vm.jit.cache_bytes,
 	    .min = JIT_CACHE_BYTES_MIN, .max = JIT_CACHE_BYTES_MAX),
