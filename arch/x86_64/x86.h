@@ -173,7 +173,7 @@ static inline void x86_store_imm(struct x86 *a, bool w, struct x86_rm dst, int32
 
 static inline void x86_store_imm8(struct x86 *a, struct x86_rm dst, unsigned imm)
 {
-	x86_op(a, false, 0xc6, 0, dst);
+	x86_op8(a, 0xc6, 0, dst);
 	x86_b(a, imm);
 }
 
