@@ -306,7 +306,7 @@ static void level(struct cpu *c, struct state *s)
 	s->pc = cpu_branch_address(c, s->pc); /* the dispatcher does it for exec_ or for translated code */
 	s->icount = 0;
 	if (!c->jit->fp_strict)
-		s->fpsr &= ~(FPSR_UFC | FPSR_IXC); /* as the host's CPU has it */
+		s->fpsr &= ~(FPSR_UFC | FPSR_IXC | FPSR_IDC); /* as the host's CPU has it */
 	if (!s->excl.size)
 		memset(&s->excl, 0, sizeof(s->excl));
 }
