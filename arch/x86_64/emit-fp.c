@@ -279,18 +279,14 @@ bool emit_fsqrt(struct jit *j, const struct insn *i)
 /*
  * The host answers with its second operand when the two are equal or not ordered,
  * and calls any NaN an invalid operation. So NaNs leave first; then both orders are
- * tried, and only zeroes of different signs make a difference. It compares a flushed
- * operand as zero, but answers with what it was: times 1 makes that zero.
+ * tried, and only zeroes of different signs make a difference. With DAZ a denormal is
+ * a zero in the answer as well: operands are converted first.
  */
 void fp_extreme(struct jit *j, const struct insn *i, unsigned op, int dst, int x, int y, int tmp)
 {
 	fp_v(j, i, op, tmp, x, x86_r(y));
 	fp_v(j, i, op, dst, y, x86_r(x));
 	x86_vex(&j->a, op == FP_MAX ? V_AND : V_OR, dst, dst, x86_r(tmp));
-	if (fp_flushes(j) && i->a != FP_H) {
-		fp_splat(j, i, tmp, 1);
-		fp_v(j, i, FP_MUL, dst, dst, x86_r(tmp));
-	}
 }
 
 static bool extreme(struct jit *j, const struct insn *i, unsigned op)

@@ -79,9 +79,6 @@ static inline bool fp_is_whole(const struct insn *i) { return i->b << i->a == 16
 /* The fields of FPCR that are in a block's key. */
 static inline uint32_t fp_fpcr(const struct jit *j) { return (uint32_t)(j->key >> KEY_FPCR_SHIFT & 0xff) << 19; }
 
-/* Are singles and doubles that are denormal flushed? MXCSR says so to the host as well. */
-static inline bool fp_flushes(const struct jit *j) { return fp_fpcr(j) & FPCR_FZ; }
-
 /* May the host's arithmetic be used? FZ16 is something it does not have. */
 bool fp_host(const struct jit *j, const struct insn *i);
 
@@ -108,10 +105,7 @@ void vec_not_signs(struct jit *j, unsigned bits, int dst);
 /* NaNs among the lanes of @x and @y: to exec_. @tmp is used. */
 void fp_check_ordered(struct jit *j, const struct insn *i, int x, int y, int tmp);
 
-/*
- * dst = the greater (@op FP_MAX) or lesser of x and y, which are ordered; -0 is below 0. @dst, @tmp are neither.
- * Uses rcx.
- */
+/* dst = the greater (@op FP_MAX) or lesser of x and y, which are ordered; -0 is below 0. @dst, @tmp are neither. */
 void fp_extreme(struct jit *j, const struct insn *i, unsigned op, int dst, int x, int y, int tmp);
 
 /* V[n] = the low 4, 8 or 16 bytes of xmm0, zero above. */
