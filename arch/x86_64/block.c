@@ -454,7 +454,7 @@ struct jit_block *jit_translate(struct cpu *c, uint64_t pa, const uint32_t *word
 		smc_executed(c, pa);
 		jit_decode(j, pa, words, key);
 		liveness(j, page_of(pa, words));
-	} while (!smc_keeps(c->soc, pa));
+	} while (!smc_keeps(c, pa));
 	hot = emit(j);
 	b.insns = (uint16_t)j->n;
 	return jit_publish(j->cache, &b, hot, j->a.p);

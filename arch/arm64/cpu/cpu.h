@@ -384,7 +384,7 @@ void smc_executed(struct cpu *c, uint64_t pa);  /* before instructions of the pa
  * After they were read: false if a store has come in between, and they must be read again. One that comes later
  * reaches this cpu's ring later, too.
  */
-bool smc_keeps(const struct soc *s, uint64_t pa);
+bool smc_keeps(const struct cpu *c, uint64_t pa);
 bool smc_withheld(const struct soc *s, uint64_t pa);    /* May the page not be in a TLB for writing? */
 void smc_stored(struct cpu *c, uint64_t pa);    /* after a store that took the slow path; an atomic one: before */
 

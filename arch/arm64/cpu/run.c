@@ -200,7 +200,7 @@ static struct block *translate(struct cpu *c, uint64_t pa, const uint32_t *words
 		smc_executed(c, pa);
 		b = room(c);
 		n = decode_block(c, words, left < BLOCK_INSNS ? left : BLOCK_INSNS, b->insn);
-	} while (!smc_keeps(c->soc, pa));
+	} while (!smc_keeps(c, pa));
 	b->insn[n] = (struct insn){ .exec = exec_block_end };
 	b->pa = pa;
 	b->fp_trapped = c->fp_trapped;

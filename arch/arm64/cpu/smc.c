@@ -96,7 +96,11 @@ bool smc_withheld(const struct soc *s, uint64_t pa)
 	return bits && (atomic_load(bits) & mask);
 }
 
-bool smc_keeps(const struct soc *s, uint64_t pa) { return !s->smc || smc_withheld(s, pa); }
+/* Who wants this cpu to stop does not wait until another one has stored enough. */
+bool smc_keeps(const struct cpu *c, uint64_t pa)
+{
+	return !c->soc->smc || smc_withheld(c->soc, pa) || (atomic_load(&c->exit_req) & REQ_KICK);
+}
 
 /* The bit comes first: what is filled after the flush sees it. */
 void smc_executed(struct cpu *c, uint64_t pa)
