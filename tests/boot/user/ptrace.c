@@ -3,7 +3,6 @@
  * What a debugger asks of Linux and Linux of the CPU: single steps, a hardware
  * breakpoint and a watchpoint on a child. Says "ptrace ok", or what went wrong.
  */
-#define _GNU_SOURCE
 #include <elf.h>
 #include <errno.h>
 #include <signal.h>
