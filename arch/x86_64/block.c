@@ -169,7 +169,8 @@ static bool access_of(const struct insn *i, struct access *a)
 }
 
 /*
- * Instructions that may stand between the members: their code calls nobody and, while
+ * Instructions that may stand between the members: their code calls nobody (but to write SP in
+ * some forms) and, while
  * EFLAGS are not busy, keeps rcx. None sets NZCV, so that it is in one place behind the
  * group, whichever way that went.
  */
@@ -210,7 +211,8 @@ static bool writes_slot(const struct insn *i, unsigned slot)
 
 static bool may_stand_between(const struct jit *j, const struct insn *i)
 {
-	return (j->traits[i->op] & TRAIT_BETWEEN) && (!writes_slot(i, SLOT_SP) || emit_of(i) == emit_add_imm);
+	return (j->traits[i->op] & TRAIT_BETWEEN) &&
+	       (!writes_slot(i, SLOT_SP) || i->op == OP_ADD_imm_x || i->op == OP_SUB_imm_x);
 }
 
 struct span {
