@@ -12,6 +12,7 @@
  * registers are at the same place between all instructions.
  */
 #include <vmm/err.h>
+#include <vmm/loop.h>
 
 #include "jit.h"
 
@@ -313,9 +314,12 @@ emit_fn *emit_of(const struct insn *i) { return i->op == OP_COUNT ? emit_none : 
 /* One more instruction; EFLAGS and what a group keeps in rcx stay. */
 static void emit_count(struct jit *j)
 {
+	const uint8_t *from = j->a.p;
+
 	x86_mov(&j->a, true, RAX, CPU_M(icount));
 	x86_lea(&j->a, true, RAX, x86_m(RAX, 1));
 	x86_store(&j->a, true, CPU_M(icount), RAX);
+	j->cost.bytes -= (uint64_t)(j->a.p - from); /* nobody else's blocks have it */
 }
 
 void emit_insn(struct jit *j)
@@ -450,6 +454,7 @@ struct jit_block *jit_translate(struct cpu *c, uint64_t pa, const uint32_t *word
 {
 	struct jit *j = c->jit;
 	struct jit_block b = { .pa = pa, .key = key };
+	uint64_t since = j->count ? loop_now_ns() : 0;
 	uint8_t *hot;
 
 	do {
@@ -459,5 +464,10 @@ struct jit_block *jit_translate(struct cpu *c, uint64_t pa, const uint32_t *word
 	} while (!smc_keeps(c, pa));
 	hot = emit(j);
 	b.insns = (uint16_t)j->n;
+	if (j->count) {
+		j->cost.insns += j->n;
+		j->cost.bytes += (uint64_t)(hot - j->start + (j->a.p - j->cache->cold));
+		j->cost.ns += loop_now_ns() - since;
+	}
 	return jit_publish(j->cache, &b, hot, j->a.p);
 }

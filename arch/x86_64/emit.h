@@ -35,6 +35,7 @@
 #include <vmm/types.h>
 
 #include "../arm64/cpu/cpu.h"
+#include "../arm64/cpu/translator.h"
 #include "x86.h"
 
 struct jit;
@@ -99,6 +100,7 @@ struct jit {
 	struct cpu *c;
 	struct jit_cache *cache;
 	bool fp_strict, count;
+	struct translator_cost cost;    /* when counting */
 	uint8_t traits[OP_COUNT + 1];   /* of rows, for block.c */
 	struct check *check;            /* NULL: none of its blocks are checked (check.c) */
 	bool alone;                     /* emitting it for a check: all exits leave for the dispatcher, with NZCV in memory */

@@ -185,6 +185,8 @@ static enum exec x86_run(struct cpu *c, const void *code)
 
 static const uint64_t *x86_exec_counts(const struct cpu *c) { return c->jit->exec_counts; }
 
+static struct translator_cost x86_cost(const struct cpu *c) { return c->jit->cost; }
+
 static void x86_invalidate_page(struct cpu *c, uint64_t pa) { jit_kill_page(c->jit->cache, pa); }
 
 static void x86_invalidate_all(struct cpu *c) { jit_kill_all(c->jit->cache); }
@@ -270,6 +272,7 @@ static const struct translator x86_64 = {
 	.run = x86_run,
 	.invalidate_page = x86_invalidate_page,
 	.invalidate_all = x86_invalidate_all,
+	.cost = x86_cost,
 	.exec_counts = x86_exec_counts,
 	.fp_enter = x86_fp_enter,
 	.fp_leave = x86_fp_leave,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What part of the guest's instructions a translator has left to exec_ functions,
- * by row of a64.def, said when the VM ends (--count-insns).
+ * by row of a64.def, and what translation has cost; said when the VM ends (--count-insns).
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -44,6 +44,22 @@ static void sum_up(const struct soc *s, struct share *rows, uint64_t *all, uint6
 	qsort(rows, OP_COUNT + 1, sizeof(*rows), larger_first);
 }
 
+static void say_cost(const struct soc *s)
+{
+	struct translator_cost all = { .insns = 0 };
+
+	for (unsigned k = 0; k < s->cfg.vcpu_count; k++) {
+		struct translator_cost c = translator()->cost(s->cpus[k]);
+
+		all.insns += c.insns;
+		all.ns += c.ns;
+		all.bytes += c.bytes;
+	}
+	if (all.insns)
+		log_info("%" PRIu64 " instructions translated, %.0f ns and %.1f bytes each", all.insns,
+			 (double)all.ns / (double)all.insns, (double)all.bytes / (double)all.insns);
+}
+
 void coverage_say(const struct soc *s)
 {
 	struct share *rows = calloc(OP_COUNT + 1, sizeof(*rows));
@@ -55,6 +71,7 @@ void coverage_say(const struct soc *s)
 	log_info("%" PRIu64
 		 " instructions: %.3f %% interpreted before translation, %.3f %% by exec_ from translated code",
 		 all, percent(interpreted, all), percent(exec, all));
+	say_cost(s);
 	for (unsigned n = 0; n < ROWS_SAID && rows[n].count; n++)
 		log_info("  %7.3f %% %12" PRIu64 " %s", percent(rows[n].count, all), rows[n].count,
 			 rows[n].op == OP_COUNT ? "undefined" : a64_rows[rows[n].op].name);

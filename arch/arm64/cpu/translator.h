@@ -7,6 +7,10 @@
 
 #include "cpu.h"
 
+struct translator_cost {
+	uint64_t insns, ns, bytes; /* of the guest; of host time; of host code */
+};
+
 struct translator {
 	const char *host;                               /* "x86-64" */
 	bool (*available)(char *why, size_t bytes);     /* on this CPU; otherwise @why not: "this CPU lacks AVX2" */
@@ -23,6 +27,8 @@ struct translator {
 	/* As run_invalidate_*; also from within run(). */
 	void (*invalidate_page)(struct cpu *c, uint64_t pa);
 	void (*invalidate_all)(struct cpu *c);
+	/* What translation has cost so far, when that is counted. */
+	struct translator_cost (*cost)(const struct cpu *c);
 	/* How often each row (the last: undefined) went through exec_ from translated code, when that is counted. */
 	const uint64_t *(*exec_counts)(const struct cpu *c);
 	/* The thread's FP state becomes the guest's, and the host's again; exceptions so far go to cpu->fpsr. */
