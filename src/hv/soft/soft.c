@@ -133,6 +133,9 @@ static int soft_finish(struct hv_vm *vm)
 		.jit = soft(vm)->jit,
 	};
 
+	/* Who relies on the count gets it, at the price of slower code. */
+	if (a->CAPS[0] >> HV_CAP_INSN_COUNT & 1)
+		cfg.jit.count = soft(vm)->jit.count = true;
 	for (unsigned i = 0; i < HV_SVE_VLS_WORDS; i++)
 		cfg.sve_vls[i] = a->SVE_VLS[i];
 	soc_destroy(soft(vm)->soc); /* of a finish that came to nothing */
