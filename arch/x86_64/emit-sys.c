@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Emitters of barriers and system registers; the meaning is in arch/arm64/cpu/exec-sys.c and sysreg.c. */
+#include <spec/timer.h>
 #include <vmm/types.h>
 
 #include "jit.h"
@@ -126,6 +127,20 @@ static bool is_constant(const struct reg_row *row)
 	return row->scope == HV_SCOPE_VM && (row->flags & REG_FEATURE) && row->read == sys_read;
 }
 
+/* The counters: without a look at the row each time. EL0 must be allowed to. */
+static bool mrs_counter(struct jit *j, const struct insn *i, unsigned reg)
+{
+	if (!(j->key & KEY_EL1)) {
+		flags_clobber(j);
+		x86_test_imm(&j->a, false, CPU_SYS(SYS_CNTKCTL_EL1),
+			     reg == SYS_CNTVCT_EL0 ? CNTKCTL_EL0VCTEN : CNTKCTL_EL0PCTEN);
+		slow_if(j, CC_E);
+	}
+	emit_read(j, reg);
+	reg_done(j, i->rd, RAX);
+	return true;
+}
+
 bool emit_mrs(struct jit *j, const struct insn *i)
 {
 	int d = reg_def(i->rd, RAX);
@@ -134,6 +149,8 @@ bool emit_mrs(struct jit *j, const struct insn *i)
 	const struct reg_row *row = sysreg_find(i->word, &reg);
 	bool w;
 
+	if (row && (reg == SYS_CNTVCT_EL0 || reg == SYS_CNTPCT_EL0))
+		return mrs_counter(j, i, reg);
 	if (!row || !allowed(j, row, false))
 		return false;
 	if (is_constant(row)) {

@@ -275,6 +275,14 @@ static void call_exec(struct jit *j, unsigned k, enum jit_flags fl, const uint8_
 
 static void call_slow(struct jit *j, unsigned k, enum jit_flags fl) { call_exec(j, k, fl, j->cache->slow); }
 
+void emit_read(struct jit *j, unsigned reg)
+{
+	flags_clobber(j);
+	x86_mov_imm(&j->a, RAX, (uint64_t)(uintptr_t)reg_rows[reg].read);
+	x86_mov_imm(&j->a, RDX, reg);
+	to_thunk(j, x86_call(&j->a), j->cache->read);
+}
+
 void emit_exception(struct jit *j, const uint8_t *thunk)
 {
 	flags_to_mem(j);

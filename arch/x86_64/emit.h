@@ -236,6 +236,9 @@ void emit_branch(struct jit *j, enum x86_cond cc, int64_t off);
 /* Behind a write to SP that may not be a multiple of 16 (flags_clobber() before the write). */
 void emit_check_sp(struct jit *j);
 
+/* rax = the system register by its read handler, which changes nothing; uses rcx and rdx. */
+void emit_read(struct jit *j, unsigned reg);
+
 /* Ends the block: this instruction is taken or returned from by @thunk, which falls back on exec_. */
 void emit_exception(struct jit *j, const uint8_t *thunk);
 

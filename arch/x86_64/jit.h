@@ -70,7 +70,7 @@ struct jit_cache {
 	uint32_t block, block_end;      /* its free block numbers */
 	uint32_t segment_blocks;
 	/* Thunks, addresses in rx. */
-	const uint8_t *enter, *slow, *svc, *eret, *leave[4], *leave_at, *link, *dead;
+	const uint8_t *enter, *slow, *read, *svc, *eret, *leave[4], *leave_at, *link, *dead;
 	struct jit_block *blocks;
 	uint32_t *hash, *pages;
 	struct jit_heat *heat;

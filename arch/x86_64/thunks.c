@@ -114,6 +114,19 @@ static void write_slow(struct x86 *a, const uint8_t *ret, const uint8_t *left)
 	jump_to(a, ret);
 }
 
+/* Called with rax a sysreg_read_fn, edx the register; rax becomes its value. rsp is 8 off here. */
+static void write_read(struct x86 *a)
+{
+	save_all(a);
+	x86_lea(a, true, RDI, x86_m(REG_CPU, -CPU_BIAS));
+	x86_movr(a, false, RSI, RDX);
+	x86_alu_imm(a, X86_SUB, true, x86_r(RSP), 8);
+	x86_call_rm(a, x86_r(RAX));
+	x86_alu_imm(a, X86_ADD, true, x86_r(RSP), 8);
+	load_all(a);
+	x86_ret(a);
+}
+
 /* ---- Exceptions ---- */
 
 /* Jumps to @slow, which exec_ does, when somebody steps or sets breakpoints. */
@@ -266,6 +279,8 @@ uint8_t *jit_write_thunks(struct jit_cache *t)
 	t->slow = begin(t, &a);
 	slow = a.p;
 	write_slow(&a, ret, left);
+	t->read = begin(t, &a);
+	write_read(&a);
 	t->svc = begin(t, &a);
 	write_svc(&a, slow, left);
 	t->eret = begin(t, &a);
