@@ -37,9 +37,7 @@ static emit_fn *const emitters[OP_COUNT] = {
 
 /* ---- Decoding ---- */
 
-static unsigned flags_of(const struct insn *i) { return i->op == OP_COUNT ? F_ENDS : a64_rows[i->op].flags; }
-
-static bool is_conditional(const struct insn *i) { return (flags_of(i) & (F_ENDS | F_COND)) == (F_ENDS | F_COND); }
+static bool is_conditional(const struct insn *i) { return (row_flags(i) & (F_ENDS | F_COND)) == (F_ENDS | F_COND); }
 
 /* Does decoding go on behind instruction i at *off, and where? */
 static bool goes_on(const struct insn *i, unsigned *off, unsigned *side_exits)
@@ -51,7 +49,7 @@ static bool goes_on(const struct insn *i, unsigned *off, unsigned *side_exits)
 		return false;
 	if (is_conditional(i))
 		return ++*side_exits <= SIDE_EXITS_MAX;
-	return forward || !(flags_of(i) & F_ENDS);
+	return forward || !(row_flags(i) & F_ENDS);
 }
 
 static void decode(struct jit *j, const uint32_t *page)
@@ -69,9 +67,6 @@ static void decode(struct jit *j, const uint32_t *page)
 }
 
 /* ---- Where NZCV is wanted ---- */
-
-/* Rows that may look at PSTATE as a whole count as readers. */
-static bool uses_flags(unsigned flags) { return flags & (F_USES | F_SYS); }
 
 /* Is NZCV wanted at @off of the page, as far as a short look tells? */
 static bool peek(const uint32_t *page, int64_t off, unsigned *left)
@@ -117,7 +112,7 @@ static bool wanted_at_end(const struct jit *j, const uint32_t *page)
 
 	if (last->op == OP_B || last->op == OP_BL)
 		return wanted_at(j, page, off + last->imm);
-	return (flags_of(last) & F_ENDS && !is_conditional(last)) || wanted_at(j, page, off + 4);
+	return (row_flags(last) & F_ENDS && !is_conditional(last)) || wanted_at(j, page, off + 4);
 }
 
 static void liveness(struct jit *j, const uint32_t *page)
@@ -126,7 +121,7 @@ static void liveness(struct jit *j, const uint32_t *page)
 
 	for (unsigned k = j->n; k-- > 0;) {
 		const struct insn *i = &j->insn[k];
-		unsigned flags = flags_of(i);
+		unsigned flags = row_flags(i);
 
 		j->note[k].fl_out = wanted;
 		if (is_conditional(i)) {
@@ -163,7 +158,7 @@ static bool access_of(const struct insn *i, struct access *a)
 	scale = pair ? 2 + (unsigned)(vector ? bits(w, 31, 30) : bit(w, 31))
 		     : (unsigned)(vector && bit(w, 23) ? 4 : bits(w, 31, 30));
 	a->bytes = 1u << scale << pair;
-	a->write = flags_of(i) & F_STORE;
+	a->write = row_flags(i) & F_STORE;
 	a->lo = mode == 1 ? 0 : i->imm;
 	a->step = mode & 1 ? i->imm : 0;
 	return !(mode & 1) || a->write || vector || (i->rd != i->rn && !(pair && i->ra == i->rn));

@@ -333,17 +333,6 @@ bool emit_csel(struct jit *j, const struct insn *i)
 	return true;
 }
 
-/* The immediate NZCV, in EFLAGS as after a subtraction. */
-static void load_nzcv(struct jit *j, unsigned nzcv)
-{
-	unsigned ah = (nzcv & 8 ? 0x80 : 0) | (nzcv & 4 ? 0x40 : 0) | (nzcv & 2 ? 0 : 1) | 2;
-
-	x86_mov_imm(&j->a, RAX, ah << 8 | (nzcv & 1));
-	x86_b(&j->a, 0x04); /* add al, 0x7f: overflows if it was 1 */
-	x86_b(&j->a, 0x7f);
-	x86_sahf(&j->a);
-}
-
 /* CCMP, CCMN with register or immediate (imm bits 4:0). */
 bool emit_ccmp(struct jit *j, const struct insn *i)
 {
@@ -356,7 +345,7 @@ bool emit_ccmp(struct jit *j, const struct insn *i)
 		return false;
 	cc = flags_cond(j, cond_field(i));
 	holds = x86_jcc8(&j->a, cc);
-	load_nzcv(j, i->b);
+	flags_load_imm(j, (uint32_t)i->b << 28);
 	done = x86_jmp8(&j->a);
 	x86_aim8(holds, j->a.p);
 	n = reg_use(j, i->rn, RAX);

@@ -459,17 +459,6 @@ bool emit_fcmpe(struct jit *j, const struct insn *i) { return compare_sets(j, i,
 bool emit_fcmp_zero(struct jit *j, const struct insn *i) { return compare_sets(j, i, true, false); }
 bool emit_fcmpe_zero(struct jit *j, const struct insn *i) { return compare_sets(j, i, true, true); }
 
-/* EFLAGS in the form of FL_SUB from a constant; al + 0x7f overflows when al is 1. */
-static void set_nzcv(struct jit *j, uint32_t nzcv)
-{
-	unsigned ah = (nzcv & PSTATE_N ? 0x80 : 0) | (nzcv & PSTATE_Z ? 0x40 : 0) | (nzcv & PSTATE_C ? 0 : 1);
-
-	x86_mov_imm(&j->a, RAX, ah << 8 | (nzcv & PSTATE_V ? 1 : 0));
-	x86_op8(&j->a, 0x80, X86_ADD, x86_r(RAX));
-	x86_b(&j->a, 0x7f);
-	x86_sahf(&j->a);
-}
-
 static bool compare_if(struct jit *j, const struct insn *i, bool signal)
 {
 	const struct insn scalar = one_lane(i);
@@ -483,7 +472,7 @@ static bool compare_if(struct jit *j, const struct insn *i, bool signal)
 	compare(j, &scalar, false, signal);
 	done = x86_jmp8(&j->a);
 	x86_aim8(fails, j->a.p);
-	set_nzcv(j, (uint32_t)i->imm);
+	flags_load_imm(j, (uint32_t)i->imm);
 	x86_aim8(done, j->a.p);
 	flags_set(j, FL_SUB);
 	return true;

@@ -93,8 +93,6 @@ void vec_done(struct jit *j, unsigned n, int xmm)
 
 /* ---- NZCV ---- */
 
-static unsigned row_flags(const struct insn *i) { return i->op == OP_COUNT ? F_ENDS : a64_rows[i->op].flags; }
-
 static bool in_eflags(const struct jit *j) { return j->fl == FL_SUB || j->fl == FL_ADD; }
 
 bool flags_busy(const struct jit *j)
@@ -194,6 +192,14 @@ void flags_load(struct jit *j, enum jit_flags fl)
 	}
 	if (is != fl)
 		x86_cmc(&j->a);
+}
+
+void flags_load_imm(struct jit *j, uint32_t nzcv)
+{
+	unsigned ah = (nzcv & PSTATE_N ? 0x80 : 0) | (nzcv & PSTATE_Z ? 0x40 : 0) | (nzcv & PSTATE_C ? 0 : 1);
+
+	x86_mov_imm(&j->a, RAX, ah << 8 | (nzcv & PSTATE_V ? 1 : 0));
+	flags_from_ax(j);
 }
 
 /* Arm's conditions by number, AL left out, as x86's after a subtraction. */
@@ -323,7 +329,7 @@ void emit_exec(struct jit *j, const struct insn *i)
 {
 	unsigned flags = row_flags(i);
 
-	if ((flags & (F_USES | F_SYS)) || (j->note[j->k].fl_out && !(flags & F_SETS)))
+	if (uses_flags(flags) || (j->note[j->k].fl_out && !(flags & F_SETS)))
 		flags_to_mem(j);
 	j->fl = FL_MEM;
 	call_slow(j, j->k, FL_MEM);

@@ -153,6 +153,12 @@ void vec_done(struct jit *j, unsigned n, int xmm);
 
 /* ---- NZCV ---- */
 
+/* Column flags of the row; what is undefined ends its block. */
+static inline unsigned row_flags(const struct insn *i) { return i->op == OP_COUNT ? F_ENDS : a64_rows[i->op].flags; }
+
+/* Does a row of these flags read NZCV? Those that may look at PSTATE as a whole count. */
+static inline bool uses_flags(unsigned flags) { return flags & (F_USES | F_SYS); }
+
 /* Do EFLAGS hold NZCV that is wanted behind this instruction? */
 bool flags_busy(const struct jit *j);
 
@@ -170,6 +176,9 @@ enum x86_cond flags_cond(struct jit *j, unsigned cond);
 
 /* NZCV into EFLAGS with CF as @fl (FL_SUB or FL_ADD) says. Uses rax. */
 void flags_load(struct jit *j, enum jit_flags fl);
+
+/* A constant NZCV (PSTATE<31:28> in place) into EFLAGS as after a subtraction. Uses rax. */
+void flags_load_imm(struct jit *j, uint32_t nzcv);
 
 /* NZCV into cpu->nzcv, whatever happens to it afterwards. Uses rax; EFLAGS' condition survives as FL_ADD. */
 void flags_to_mem(struct jit *j);
