@@ -373,24 +373,27 @@ static bool too_long(const struct insn *i) { return i->a == 3 && 3 * reg_bytes(i
 
 typedef void move_fn(struct jit *j, const struct insn *i, struct x86_rm m);
 
-bool emit_ldn_multi(struct jit *j, const struct insn *i)
+/* @move: by two, three, or four registers. */
+static bool interleaved(struct jit *j, const struct insn *i, move_fn *const move[3], bool write)
 {
-	static move_fn *const load[] = { load_two, load_three, load_four };
-
 	if (too_long(i))
 		return false;
-	load[i->a - 2](j, i, check(j, i, reg_bytes(i) * i->a, false));
+	move[i->a - 2](j, i, check(j, i, reg_bytes(i) * i->a, write));
 	return true;
+}
+
+bool emit_ldn_multi(struct jit *j, const struct insn *i)
+{
+	static move_fn *const load[3] = { load_two, load_three, load_four };
+
+	return interleaved(j, i, load, false);
 }
 
 bool emit_stn_multi(struct jit *j, const struct insn *i)
 {
-	static move_fn *const store[] = { store_two, store_three, store_four };
+	static move_fn *const store[3] = { store_two, store_three, store_four };
 
-	if (too_long(i))
-		return false;
-	store[i->a - 2](j, i, check(j, i, reg_bytes(i) * i->a, true));
-	return true;
+	return interleaved(j, i, store, true);
 }
 
 /* Behind the access, which has had the checks. Not @emitted: nothing is to be done. */
