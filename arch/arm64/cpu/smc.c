@@ -71,13 +71,15 @@ void smc_destroy(struct soc *s)
 	s->smc = NULL;
 }
 
-/* The word and bit of the page of @pa, or NULL: not memory. */
-static _Atomic uint64_t *find(const struct smc *m, uint64_t pa, uint64_t *mask)
+/* The word and bit of the page of @pa; NULL: it is not memory, or nobody looks at stores. */
+static _Atomic uint64_t *find(const struct soc *s, uint64_t pa, uint64_t *mask)
 {
-	for (unsigned n = 0; n < m->count; n++) {
-		uint64_t page = (pa - m->regions[n].base.v) >> 12;
+	const struct smc *m = s->smc;
 
-		if (pa - m->regions[n].base.v >= m->regions[n].bytes)
+	for (unsigned n = 0; m && n < m->count; n++) {
+		uint64_t off = pa - m->regions[n].base.v, page = off >> 12;
+
+		if (off >= m->regions[n].bytes)
 			continue;
 		*mask = UINT64_C(1) << page % 64;
 		return &m->bits[n][page / 64];
@@ -87,12 +89,9 @@ static _Atomic uint64_t *find(const struct smc *m, uint64_t pa, uint64_t *mask)
 
 bool smc_withheld(const struct soc *s, uint64_t pa)
 {
-	_Atomic uint64_t *bits;
 	uint64_t mask;
+	_Atomic uint64_t *bits = find(s, pa, &mask);
 
-	if (!s->smc)
-		return false;
-	bits = find(s->smc, pa, &mask);
 	return bits && (atomic_load(bits) & mask);
 }
 
@@ -105,24 +104,18 @@ bool smc_keeps(const struct cpu *c, uint64_t pa)
 /* The bit comes first: what is filled after the flush sees it. */
 void smc_executed(struct cpu *c, uint64_t pa)
 {
-	_Atomic uint64_t *bits;
 	uint64_t mask;
+	_Atomic uint64_t *bits = find(c->soc, pa, &mask);
 
-	if (!c->soc->smc)
-		return;
-	bits = find(c->soc->smc, pa, &mask);
 	if (bits && !(atomic_fetch_or(bits, mask) & mask))
 		mmu_withhold_writes(c);
 }
 
 void smc_stored(struct cpu *c, uint64_t pa)
 {
-	_Atomic uint64_t *bits;
 	uint64_t mask;
+	_Atomic uint64_t *bits = c->shadow ? NULL : find(c->soc, pa, &mask);
 
-	if (!c->soc->smc || c->shadow)
-		return;
-	bits = find(c->soc->smc, pa, &mask);
 	if (!bits || !(atomic_fetch_and(bits, ~mask) & mask))
 		return;
 	c->code_stored = true;
