@@ -126,8 +126,10 @@ void run_invalidate_page(struct cpu *c, uint64_t pa)
 {
 	struct block **p = page_slot(c->run, pa), *b;
 
-	if (c->jit)
+	if (c->jit) {
 		translator()->invalidate_page(c, pa);
+		return;
+	}
 	while ((b = *p)) {
 		if (b->pa >> 12 != pa >> 12) {
 			p = &b->next_in_page;
