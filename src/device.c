@@ -1,43 +1,44 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * From registered device types to the devices of one VM: options, bus, reset,
- * device tree. Nothing here knows any device by name.
+ * From registered device types to the devices of one VM: places, bus, reset, device
+ * tree. Nothing here knows any device by name.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <vmm/device.h>
+#include <spec/board.h>
 #include <vmm/err.h>
 #include <vmm/fdt.h>
 #include <vmm/irq.h>
 #include <vmm/log.h>
-#include <vmm/opt.h>
-#include <vmm/text.h>
+
+#include "device-options.h"
+
+#define SLOT_ANY UINT64_MAX
 
 REGISTRY_BY_NAME(device, const struct device_type, device_type_at, device_type_find);
 
 void device_irq(struct device *d, bool level)
 {
-	CHECK(d->type->has_spi);
-	irq_set(d->env->vm, d->type->spi, level);
+	CHECK(d->type->has_spi || d->type->slot);
+	irq_set(d->env->vm, d->spi, level);
 }
 
 static enum bus_result device_access(void *opaque, uint64_t offset, unsigned size, uint64_t *value, bool write)
 {
-	const struct device_slot *slot = opaque;
+	const struct device_range_of *of = opaque;
 
-	return slot->dev->type->access(slot->dev, slot->index, offset, size, value, write);
+	return of->dev->type->access(of->dev, of->index, offset, size, value, write);
 }
 
 static int device_plug(struct device *d)
 {
-	const struct device_type *t = d->type;
-
-	CHECK(t->range_count <= DEVICE_RANGES_MAX);
-	for (unsigned i = 0; i < t->range_count; i++) {
-		const struct device_range *r = &t->ranges[i];
+	CHECK(d->range_count <= DEVICE_RANGES_MAX);
+	for (unsigned i = 0; i < d->range_count; i++) {
+		const struct device_range *r = &d->ranges[i];
 		int err;
 
-		d->range[i] = (struct device_slot){ d, i };
+		d->range[i] = (struct device_range_of){ d, i };
 		err = bus_add(d->env->bus, &(struct bus_range){ .name = r->name,
 								.base = gpa(r->base),
 								.bytes = r->bytes,
@@ -50,77 +51,54 @@ static int device_plug(struct device *d)
 	return 0;
 }
 
-/* ---- --device name,key=value,... ---- */
+/* ---- Places ---- */
 
-static int option_set(struct device *d, const struct device_option *o, const char *value)
+static bool slot_taken(const struct devices *all, uint64_t slot)
 {
-	char *field = (char *)d->state + o->offset;
-	const char *name = d->type->name;
-	uint64_t v;
+	for (const struct device *d = all->first; d; d = d->next)
+		if (d->type->slot && d->slot == slot)
+			return true;
+	return false;
+}
 
-	switch (o->kind) {
-	case DEVICE_STRING: memcpy(field, &value, sizeof(value)); return 0;
-	case DEVICE_U64:
-		if (!opt_number(value, &v))
-			return log_err(-EINVAL, "--device %s: %s=%s is not a number; use %s=%s", name, o->name, value,
-				       o->name, o->arg);
-		memcpy(field, &v, sizeof(v));
-		return 0;
-	case DEVICE_BOOL:
-		if (strcmp(value, "on") && strcmp(value, "off"))
-			return log_err(-EINVAL, "--device %s: %s=%s is neither on nor off", name, o->name, value);
-		*(bool *)field = !strcmp(value, "on");
+static int find_slot(const struct devices *all, struct device *d)
+{
+	if (d->slot != SLOT_ANY) {
+		if (d->slot >= BOARD_VIRTIO_COUNT)
+			return log_err(-EINVAL, "%s: slot=%llu: the board has 0 to %d", d->said,
+				       (unsigned long long)d->slot, BOARD_VIRTIO_COUNT - 1);
+		return slot_taken(all, d->slot) ? log_err(-EINVAL, "%s: slot=%llu has a device already; leave it out",
+							  d->said, (unsigned long long)d->slot)
+						: 0;
+	}
+	for (d->slot = 0; d->slot < BOARD_VIRTIO_COUNT; d->slot++)
+		if (!slot_taken(all, d->slot))
+			return 0;
+	return log_err(-EINVAL, "%s: the board's %d virtio slots are taken; leave a device out", d->said,
+		       BOARD_VIRTIO_COUNT);
+}
+
+/* Range and interrupt: fixed ones of the type, or those of a slot. */
+static int device_place(const struct devices *all, struct device *d)
+{
+	const struct device_type *t = d->type;
+	int err;
+
+	if (!t->slot) {
+		d->ranges = t->ranges;
+		d->range_count = t->range_count;
+		d->spi = t->spi;
 		return 0;
 	}
-	return -EINVAL;
-}
-
-static const struct device_option *option_find(const struct device_type *t, const char *name)
-{
-	for (unsigned i = 0; i < t->option_count; i++)
-		if (!strcmp(t->options[i].name, name))
-			return &t->options[i];
-	return NULL;
-}
-
-static int options_unknown(const struct device_type *t, const char *key)
-{
-	char known[256] = "";
-
-	for (unsigned i = 0; i < t->option_count; i++)
-		text_add_item(known, sizeof(known), ", ", "%s", t->options[i].name);
-	return log_err(-EINVAL, "--device %s: no option \"%s\"; it has %s", t->name, key,
-		       t->option_count ? known : "none");
-}
-
-/* @text is "key=value,key=value" and gets cut into pieces that the options point into. */
-static int options_parse(struct device *d, char *text)
-{
-	uint64_t seen = 0;
-	char *item, *rest = text;
-
-	while ((item = strsep(&rest, ","))) {
-		char *value = strchr(item, '=');
-		const struct device_option *o;
-		uint64_t mark;
-		int err;
-
-		if (value)
-			*value++ = 0;
-		o = option_find(d->type, item);
-		if (!o)
-			return options_unknown(d->type, item);
-		if (!value && o->kind != DEVICE_BOOL)
-			return log_err(-EINVAL, "--device %s: %s needs a value: %s=%s", d->type->name, item, item,
-				       o->arg);
-		mark = UINT64_C(1) << (o - d->type->options);
-		if (seen & mark)
-			return log_err(-EINVAL, "--device %s: %s is given twice", d->type->name, item);
-		seen |= mark;
-		err = option_set(d, o, value ? value : "on");
-		if (err)
-			return err;
-	}
+	err = find_slot(all, d);
+	if (err)
+		return err;
+	snprintf(d->name, sizeof(d->name), "%s.%llu", t->name, (unsigned long long)d->slot);
+	d->slot_range = (struct device_range){ d->name, BOARD_VIRTIO_BASE + d->slot * BOARD_VIRTIO_STRIDE,
+					       BOARD_VIRTIO_STRIDE };
+	d->ranges = &d->slot_range;
+	d->range_count = 1;
+	d->spi = BOARD_VIRTIO_SPI + (unsigned)d->slot;
 	return 0;
 }
 
@@ -129,36 +107,38 @@ static int options_parse(struct device *d, char *text)
 static void device_free(struct device *d)
 {
 	pthread_mutex_destroy(&d->lock);
-	free(d->options);
+	device_options_free(d);
 	free(d->state);
 	free(d);
 }
 
-static int device_create(struct devices *all, const struct device_type *t, const char *options)
+/* As the user said it: "--disk", or "--device virtio-blk". */
+static void name_device(struct device *d, const struct opt_device *wanted)
 {
-	struct device *d = calloc(1, sizeof(*d));
-	int err = -ENOMEM;
+	snprintf(d->name, sizeof(d->name), "%s", d->type->name);
+	if (wanted && wanted->type && d->type->option)
+		snprintf(d->said, sizeof(d->said), "--%s", d->type->option);
+	else
+		snprintf(d->said, sizeof(d->said), "--device %s", d->type->name);
+}
 
-	if (!d)
+static int device_start(struct devices *all, struct device *d, const char *options)
+{
+	const struct device_type *t = d->type;
+	int err = device_options_parse(d, options);
+
+	if (!err)
+		err = device_place(all, d);
+	if (!err && t->create)
+		err = t->create(d);
+	if (err)
 		return err;
-	CHECK(t->option_count <= 64);
-	pthread_mutex_init(&d->lock, NULL);
-	d->type = t;
-	d->env = &all->env;
-	d->state = calloc(1, t->state_bytes ? t->state_bytes : 1);
-	if (options)
-		d->options = strdup(options);
-	if (!d->state || (options && !d->options))
-		goto free;
-	err = d->options ? options_parse(d, d->options) : 0;
-	if (err)
-		goto free;
-	err = t->create ? t->create(d) : 0;
-	if (err)
-		goto free;
 	err = device_plug(d);
-	if (err)
-		goto destroy;
+	if (err) {
+		if (t->destroy)
+			t->destroy(d);
+		return err;
+	}
 	if (t->reset) {
 		pthread_mutex_lock(&d->lock);
 		t->reset(d);
@@ -167,11 +147,27 @@ static int device_create(struct devices *all, const struct device_type *t, const
 	*all->last = d;
 	all->last = &d->next;
 	return 0;
-destroy:
-	if (t->destroy)
-		t->destroy(d);
-free:
-	device_free(d);
+}
+
+/* @wanted: by whom, NULL: the board. */
+static int device_create(struct devices *all, const struct device_type *t, const struct opt_device *wanted,
+			 const char *options)
+{
+	struct device *d = calloc(1, sizeof(*d));
+	int err = -ENOMEM;
+
+	if (!d)
+		return err;
+	pthread_mutex_init(&d->lock, NULL);
+	d->type = t;
+	d->env = &all->env;
+	d->slot = SLOT_ANY;
+	d->state = calloc(1, t->state_bytes ? t->state_bytes : 1);
+	name_device(d, wanted);
+	if (d->state)
+		err = device_start(all, d, options);
+	if (err)
+		device_free(d);
 	return err;
 }
 
@@ -183,40 +179,47 @@ static const struct device *device_find(const struct devices *all, const struct 
 	return NULL;
 }
 
-/* Splits "name,options"; @options is NULL without a comma. */
-static int spec_parse(const char *spec, const struct device_type **t, const char **options)
+/* Which type, and the options: NULL for none. */
+static int find_wanted(const struct opt_device *wanted, const struct device_type **t, const char **options)
 {
-	size_t len = strcspn(spec, ",");
-	char *name = strndup(spec, len);
+	size_t len = strcspn(wanted->text, ",");
+	char *name;
 
+	*options = wanted->text;
+	if (wanted->type) {
+		*t = device_type_find(wanted->type);
+		CHECK(*t);
+		return 0;
+	}
+	name = strndup(wanted->text, len);
 	if (!name)
 		return -ENOMEM;
 	*t = device_type_find(name);
 	free(name);
 	if (!*t)
 		return log_err(-EINVAL, "--device %.*s: there is no such device; see vmm help devices",
-			       (int)(len < 60 ? len : 60), spec);
-	*options = spec[len] ? spec + len + 1 : NULL;
+			       (int)(len < 60 ? len : 60), wanted->text);
+	*options = wanted->text[len] ? wanted->text + len + 1 : NULL;
 	return 0;
 }
 
-/* @specs first, because a fixed device may be among them with options of its own. */
-int devices_create(struct devices *d, const struct device_env *env, const char *const *specs, unsigned spec_count)
+/* Those wanted first, because a fixed device may be among them with options of its own. */
+int devices_create(struct devices *d, const struct device_env *env, const struct opt_devices *wanted)
 {
 	int err = 0;
 
 	*d = (struct devices){ .env = *env };
 	d->last = &d->first;
-	for (unsigned i = 0; i < spec_count; i++) {
+	for (unsigned i = 0; i < wanted->count; i++) {
 		const struct device_type *t = NULL;
 		const char *options = NULL;
 
-		err = spec_parse(specs[i], &t, &options);
+		err = find_wanted(&wanted->item[i], &t, &options);
 		if (!err && t->range_count && device_find(d, t))
 			err = log_err(-EINVAL, "--device %s: has a fixed address, so it can be given only once",
 				      t->name);
 		if (!err)
-			err = device_create(d, t, options);
+			err = device_create(d, t, &wanted->item[i], options);
 		if (err)
 			goto destroy;
 	}
@@ -225,7 +228,7 @@ int devices_create(struct devices *d, const struct device_env *env, const char *
 
 		if (!t->on_board || device_find(d, t))
 			continue;
-		err = device_create(d, t, NULL);
+		err = device_create(d, t, NULL, NULL);
 		if (err)
 			goto destroy;
 	}

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <vmm/device.h>
 #include <vmm/hv.h>
 #include <vmm/log.h>
 #include <vmm/opt.h>
@@ -22,7 +23,7 @@
 
 struct parse {
 	const struct opt_set *set;
-	struct opt rows[ROWS_MAX]; /* the set's, with OPT_ATTRS spelled out */
+	struct opt rows[ROWS_MAX]; /* the set's, with OPT_ATTRS and OPT_DEVICES spelled out */
 	unsigned count;
 	char *dest;
 	uint64_t seen; /* bit per row */
@@ -277,6 +278,30 @@ static int parse_attr(const struct opt *o, const char *text, struct hv_block_buf
 	return err ? err : hv_block_add(block, a->type, words, a->words);
 }
 
+/* ---- Devices ---- */
+
+/* The type with this option, or NULL for --device. */
+static const struct device_type *type_of_option(const char *option)
+{
+	const struct device_type *t;
+
+	for (unsigned i = 0; (t = device_type_at(i)); i++)
+		if (t->option && !strcmp(t->option, option))
+			return t;
+	return NULL;
+}
+
+static int add_device(const char *option, struct opt_devices *l, const char *text)
+{
+	const struct device_type *t = type_of_option(option);
+
+	if (l->count == OPT_DEVICES_MAX)
+		return log_err(-EINVAL, "--%s: more than %d devices are given; leave some out", option,
+			       OPT_DEVICES_MAX);
+	l->item[l->count++] = (struct opt_device){ t ? t->name : NULL, text };
+	return 0;
+}
+
 /* ---- argp ---- */
 
 static int add_to_list(const char *name, struct opt_list *l, const char *text, unsigned max)
@@ -303,7 +328,9 @@ static int parse_row(const struct opt *o, const char *text, void *dest)
 	case OPT_NUMBER: return parse_number(o, text, dest);
 	case OPT_CHOICE: return parse_choice(o, text, dest);
 	case OPT_ATTR: return parse_attr(o, text, dest);
+	case OPT_DEVICE: return add_device(o->name, dest, text);
 	case OPT_ATTRS:
+	case OPT_DEVICES:
 	case OPT_GROUP: break;
 	}
 	return 0;
@@ -313,7 +340,7 @@ static int parse_option(struct parse *p, unsigned row, const char *text)
 {
 	const struct opt *o = &p->rows[row];
 
-	if (o->kind != OPT_LIST && p->seen >> row & 1)
+	if (o->kind != OPT_LIST && o->kind != OPT_DEVICE && p->seen >> row & 1)
 		return log_err(-EINVAL, "--%s is given twice; keep one", o->name);
 	p->seen |= UINT64_C(1) << row;
 	return parse_row(o, text, p->dest + o->offset);
@@ -392,6 +419,26 @@ static int add_attrs(struct parse *p, size_t offset)
 	return err;
 }
 
+static int add_devices(struct parse *p, size_t offset)
+{
+	struct opt row = { .name = "device",
+			   .arg = "NAME[,KEY=VALUE...]",
+			   .help = "add a device; `vmm help devices' lists them all, and every KEY",
+			   .kind = OPT_DEVICE,
+			   .offset = offset };
+	const struct device_type *t;
+	int err = add_row(p, row);
+
+	for (unsigned i = 0; !err && (t = device_type_at(i)); i++) {
+		row.name = t->option;
+		row.arg = t->arg;
+		row.help = t->help;
+		if (t->option)
+			err = add_row(p, row);
+	}
+	return err;
+}
+
 static int fill_rows(struct parse *p)
 {
 	int err = 0;
@@ -399,7 +446,9 @@ static int fill_rows(struct parse *p)
 	for (unsigned i = 0; i < p->set->count && !err; i++) {
 		const struct opt *o = &p->set->rows[i];
 
-		err = o->kind == OPT_ATTRS ? add_attrs(p, o->offset) : add_row(p, *o);
+		err = o->kind == OPT_ATTRS     ? add_attrs(p, o->offset)
+		      : o->kind == OPT_DEVICES ? add_devices(p, o->offset)
+					       : add_row(p, *o);
 	}
 	return err;
 }

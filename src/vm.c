@@ -310,15 +310,24 @@ static int build_images(struct vm *vm)
 
 static int build_finish(struct vm *vm)
 {
-	const struct mem_region *r;
-	unsigned count;
 	int err = hv_finish(vm->hv);
 
-	if (!err)
-		err = arch_add_memory(vm->hv, vm->mem);
-	r = mem_regions(vm->mem, &count);
+	return err ? err : arch_add_memory(vm->hv, vm->mem);
+}
+
+/* Devices may have added regions of their own. */
+static int build_mappings(struct vm *vm)
+{
+	unsigned count;
+	const struct mem_region *r = mem_regions(vm->mem, &count);
+	int err = 0;
+
 	for (unsigned i = 0; i < count && !err; i++) {
-		struct hv_mem m = { .slot = i, .base = r[i].base, .host = r[i].host, .bytes = r[i].bytes };
+		struct hv_mem m = { .slot = i,
+				    .base = r[i].base,
+				    .host = r[i].host,
+				    .bytes = r[i].bytes,
+				    .flags = r[i].readonly ? HV_MEM_READONLY : 0 };
 
 		err = hv_mem_map(vm->hv, &m);
 	}
@@ -343,7 +352,7 @@ static int build_devices(struct vm *vm)
 		.loop = vm->loop,
 		.console = vm->console,
 	};
-	int err = devices_create(&vm->devices, &env, vm->cfg->devices.value, vm->cfg->devices.count);
+	int err = devices_create(&vm->devices, &env, &vm->cfg->devices);
 
 	vm->has_devices = !err;
 	return err;
@@ -423,10 +432,10 @@ struct step {
 
 /* What a machine is made of, and in a restart made of again. */
 static const struct step machine[] = {
-	{ build_hypervisor, PROC_USAGE },  { build_memory, PROC_USAGE },  { build_images, PROC_USAGE },
-	{ build_finish, PROC_USAGE },      { build_console, PROC_USAGE }, { build_devices, PROC_USAGE },
-	{ build_device_tree, PROC_USAGE }, { build_vcpus, PROC_HOST },    { build_hypercalls, PROC_USAGE },
-	{ build_boot_state, PROC_HOST },
+	{ build_hypervisor, PROC_USAGE }, { build_memory, PROC_USAGE },      { build_images, PROC_USAGE },
+	{ build_finish, PROC_USAGE },     { build_console, PROC_USAGE },     { build_devices, PROC_USAGE },
+	{ build_mappings, PROC_HOST },    { build_device_tree, PROC_USAGE }, { build_vcpus, PROC_HOST },
+	{ build_hypercalls, PROC_USAGE }, { build_boot_state, PROC_HOST },
 };
 
 /* What a reset fills again in a machine that stays. */

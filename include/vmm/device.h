@@ -13,6 +13,7 @@
 
 #include <pthread.h>
 #include <vmm/bus.h>
+#include <vmm/opt.h>
 #include <vmm/registry.h>
 #include <vmm/types.h>
 
@@ -31,17 +32,33 @@ struct device_range {
 	uint64_t base, bytes;
 };
 
-/* --device foo,name=value: where the value goes in the device's state. */
+/*
+ * --device foo,name=value: where the value goes in the device's state. A comma in a value
+ * is written twice.
+ */
 enum device_option_kind {
 	DEVICE_STRING,          /* const char *; lives as long as the device */
 	DEVICE_U64,             /* uint64_t; decimal, 0x..., suffix K M G T */
-	DEVICE_BOOL,            /* bool; on|off */
+	DEVICE_BOOL,            /* bool; on|off, the name alone is on */
+	DEVICE_LIST,            /* struct opt_list of strings as above: may be given many times */
+	DEVICE_END,             /* the name of a host end (device_type.end_at), whose options may follow */
 };
 
 struct device_option {
 	const char *name, *arg, *help;
 	enum device_option_kind kind;
 	size_t offset;
+};
+
+/*
+ * What stands at the host's side of a device, where there is a choice (of networks, say):
+ * with options of its own, which go to a state of its own.
+ */
+struct device_end {
+	const char *name, *help;
+	size_t state_bytes;
+	const struct device_option *options;
+	unsigned option_count;
 };
 
 /* A field of the state that a snapshot keeps and a dump shows. Names are append-only. */
@@ -60,8 +77,16 @@ struct device_type {
 	unsigned range_count;
 	bool has_spi;
 	unsigned spi;
+	bool slot;              /* instead of ranges and SPI: those of the board's next free virtio slot */
 	const struct device_option *options;
 	unsigned option_count;
+	/*
+	 * A shorter way to say it, or NULL: --disk FILE,... is --device virtio-blk,file=FILE,...
+	 * @first is the option whose value may stand first without its name; @arg is for help.
+	 */
+	const char *option, *arg, *first;
+	const struct device_end *(*end_at)(unsigned i); /* NULL past the last, or NULL: has no ends */
+	const char *end_default;                        /* of those, when the user names none; NULL: must be named */
 	const struct device_state *state;
 	unsigned state_count;
 	/* All may be NULL but access where there are ranges. create: 0 or -errno with a message. */
@@ -73,6 +98,9 @@ struct device_type {
 	void (*fdt)(struct device *d, struct dt *t);
 	void (*power_button)(struct device *d); /* the host asks the guest to power off */
 };
+
+/* As in the state tables: the number of rows and the rows. */
+#define DEVICE_OPTIONS(rows) .options = rows, .option_count = ARRAY_SIZE(rows)
 
 #define DEVICE(name, object) REGISTER(device, const struct device_type, name, object)
 
@@ -88,14 +116,23 @@ struct device_env {
 struct device {
 	const struct device_type *type;
 	const struct device_env *env;
+	char name[40];                          /* for messages: of the type, with its slot: "virtio-blk.0" */
+	char said[48];                          /* for messages about options: "--device NAME", "--disk" */
 	pthread_mutex_t lock;
 	void *state;
+	const struct device_end *end;           /* what the user chose, or NULL; its state is zeroed before options */
+	void *end_state;
+	unsigned spi;                           /* of the type, or of its slot */
+	const struct device_range *ranges;      /* the same for its place; type->range_count or 1 */
+	unsigned range_count;
+	struct device_range slot_range;
+	uint64_t slot;                          /* of type->slot; chosen by the user, or the lowest that is free */
 	struct device *next;
-	char *options;                          /* the values DEVICE_STRING points into */
-	struct device_slot { struct device *dev; unsigned index; } range[DEVICE_RANGES_MAX];    /* the bus's opaques */
+	char *options;                          /* the values that DEVICE_STRING and DEVICE_LIST point into */
+	struct device_range_of { struct device *dev; unsigned index; } range[DEVICE_RANGES_MAX]; /* the bus's opaques */
 };
 
-/* Drives the device's own interrupt. */
+/* Drives the device's own interrupt. Any thread, with or without its lock. */
 void device_irq(struct device *d, bool level);
 
 const struct device_type *device_type_at(unsigned i);   /* NULL past the last; sorted by name */
@@ -108,11 +145,11 @@ struct devices {
 };
 
 /*
- * Creates every on_board device and those of @specs ("name,key=value,..."), puts them on
- * the bus and resets them. 0, or -EINVAL/-errno with a message naming the option;
+ * Creates every on_board device and those the user asks for, in the order given, puts them
+ * on the bus and resets them. 0, or -EINVAL/-errno with a message naming the option;
  * *d is empty after failure.
  */
-int devices_create(struct devices *d, const struct device_env *env, const char *const *specs, unsigned spec_count);
+int devices_create(struct devices *d, const struct device_env *env, const struct opt_devices *wanted);
 void devices_destroy(struct devices *d);
 void devices_reset(struct devices *d);
 void devices_fdt(const struct devices *d, struct dt *t);

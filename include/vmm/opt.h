@@ -24,6 +24,8 @@ enum opt_kind {
 	OPT_NUMBER,             /* unsigned: decimal */
 	OPT_CHOICE,             /* unsigned: index of the value in @arg, "restart|exit" */
 	OPT_ATTR,               /* struct hv_block_buf: the row of vm-attr.def with this option name */
+	OPT_DEVICE,             /* struct opt_devices: one more; the row's name is the option of a device type */
+	OPT_DEVICES,            /* the same: --device and the option of every device type that has one; name is NULL */
 	OPT_ATTRS,              /* the same for every row with an option that no other row here shows; name is NULL */
 };
 
@@ -31,6 +33,17 @@ enum opt_kind {
 
 struct opt_list {
 	const char *value[OPT_LIST_MAX];
+	unsigned count;
+};
+
+/* Devices the user asks for, in the order given. */
+#define OPT_DEVICES_MAX 64
+
+struct opt_devices {
+	struct opt_device {
+		const char *type;       /* NULL: @text begins with it (--device) */
+		const char *text;       /* "key=value,..." */
+	} item[OPT_DEVICES_MAX];
 	unsigned count;
 };
 

@@ -35,7 +35,7 @@ struct vm_config {
 	const char *cmdline;
 	const char *dtb, *dump_dtb;
 	const char *console;            /* as --console; not NULL */
-	struct opt_list devices;        /* "name,key=value,..." */
+	struct opt_devices devices;     /* those asked for; the board's come by themselves */
 	bool reset_ends;                /* a guest's reset is the end, not a restart */
 	uint64_t timeout_ns;            /* 0: none */
 	uint64_t start_ns;              /* when the process began, for the timings */

@@ -33,23 +33,45 @@ static void help_attrs(void)
 	}
 }
 
+static void print_options(const struct device_option *o, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		text_print(o[i].help,
+			   printf("%20s%s=%s%s", "", o[i].name, o[i].arg, o[i].kind == DEVICE_LIST ? "..." : ""), 44);
+}
+
+static void print_device(const struct device_type *t)
+{
+	text_print(t->help, printf("%-16s%s", t->name, t->on_board ? "(board)" : ""), 20);
+	if (t->option)
+		printf("%20s--%s %s\n", "", t->option, t->arg);
+	for (unsigned k = 0; k < t->range_count; k++)
+		printf("%20s0x%08" PRIx64 " +0x%" PRIx64 "\n", "", t->ranges[k].base, t->ranges[k].bytes);
+	if (t->has_spi)
+		printf("%20sSPI %u\n", "", t->spi);
+	print_options(t->options, t->option_count);
+	for (unsigned k = 0; t->end_at && t->end_at(k); k++) {
+		const struct device_end *e = t->end_at(k);
+
+		text_print(e->help,
+			   printf("%18s%s%s", "", e->name,
+				  !strcmp(e->name, t->end_default ? t->end_default : "") ? " (default)" : ""),
+			   36);
+		print_options(e->options, e->option_count);
+	}
+}
+
 static void help_devices(void)
 {
 	const struct device_type *t;
 	const struct chardev_type *c;
 
 	puts("Devices. Those of the board are always there; add others with\n"
-	     "--device NAME[,KEY=VALUE...].\n");
-	for (unsigned i = 0; (t = device_type_at(i)); i++) {
-		text_print(t->help, printf("%-10s%s", t->name, t->on_board ? "(board)" : ""), 20);
-		for (unsigned k = 0; k < t->range_count; k++)
-			printf("%20s0x%08" PRIx64 " +0x%" PRIx64 "\n", "", t->ranges[k].base, t->ranges[k].bytes);
-		if (t->has_spi)
-			printf("%20sSPI %u\n", "", t->spi);
-		for (unsigned k = 0; k < t->option_count; k++)
-			text_print(t->options[k].help, printf("%20s%s=%s", "", t->options[k].name, t->options[k].arg),
-				   44);
-	}
+	     "--device NAME[,KEY=VALUE...], or by their own option. A KEY with ... may be\n"
+	     "given many times. A comma in a VALUE is written twice. Devices in virtio-mmio\n"
+	     "slots have slot=N (the lowest free).\n");
+	for (unsigned i = 0; (t = device_type_at(i)); i++)
+		print_device(t);
 	puts("\nEnds of --console:\n");
 	for (unsigned i = 0; (c = chardev_type_at(i)); i++)
 		text_print(c->help, printf("%s%s%s", c->name, c->arg ? ":" : "", c->arg ? c->arg : ""), 20);

@@ -50,7 +50,7 @@ static const struct opt rows[] = {
 	ATTR("cpus"),
 	ATTR("model"),
 	OPT("console", "WHERE", "stdio, file:PATH, pty, socket:PATH or null (stdio)", STRING, vm.console),
-	OPT("device", "NAME[,KEY=VALUE...]", "add a device; `vmm help devices' lists them", LIST, vm.devices),
+	{ .kind = OPT_DEVICES, .offset = AT(vm.devices) },
 	OPT("hv", "NAME", "hypervisor: auto or one that `vmm caps' lists (auto)", STRING, vm.hv),
 
 	GROUP("The CPU and what belongs to it (`vmm caps' prints the limits):"),

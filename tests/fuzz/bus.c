@@ -32,8 +32,8 @@ static void build(unsigned which, const char *kernel)
 
 	*cfg = (struct vm_config){ .ram_bytes = RAM_BYTES, .console = "null", .cmdline = "", .kernel = kernel };
 	for (unsigned i = 0; (t = device_type_at(i)); i++)
-		if (!t->on_board && cfg->devices.count < OPT_LIST_MAX)
-			cfg->devices.value[cfg->devices.count++] = t->name;
+		if (!t->on_board && cfg->devices.count < OPT_DEVICES_MAX)
+			cfg->devices.item[cfg->devices.count++] = (struct opt_device){ .text = t->name };
 	hv_block_init(&cfg->attr);
 	EXPECT(!hv_block_add(&cfg->attr, HV_ATTR_VCPU_COUNT, &cpus, 1));
 	EXPECT(!hv_block_add(&cfg->attr, HV_ATTR_GIC, &gic, 1));

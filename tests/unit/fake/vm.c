@@ -37,7 +37,8 @@ struct vm *fake_vm_new(void)
 	CHECK(vm->loop && vm->bus && !console_create("null", vm->loop, vm, &vm->console));
 	CHECK(!devices_create(
 		&vm->devices,
-		&(struct device_env){ .vm = vm, .bus = vm->bus, .loop = vm->loop, .console = vm->console }, NULL, 0));
+		&(struct device_env){ .vm = vm, .bus = vm->bus, .loop = vm->loop, .console = vm->console },
+		&(struct opt_devices){ 0 }));
 	return vm;
 }
 

@@ -67,12 +67,70 @@ static const struct device_type probe_type = {
 };
 DEVICE(a_probe, &probe_type);
 
+/* One with a place in a slot, a value that may stand first, and two host ends. */
+struct slotted {
+	const char *file;
+	struct opt_list many;
+};
+
+static const struct device_option slotted_options[] = {
+	{ "file", "FILE", "a file", DEVICE_STRING, offsetof(struct slotted, file) },
+	{ "many", "X", "some", DEVICE_LIST, offsetof(struct slotted, many) },
+};
+
+static const struct device_type slotted_type = {
+	.name = "b-slotted",
+	.help = "this test's",
+	.state_bytes = sizeof(struct slotted),
+	.slot = true,
+	.option = "slotted",
+	.arg = "FILE[,KEY=VALUE...]",
+	.first = "file",
+	DEVICE_OPTIONS(slotted_options),
+	.access = probe_access,
+};
+DEVICE(b_slotted, &slotted_type);
+
+struct tube {
+	const char *colour;
+};
+
+static const struct device_option tube_options[] = {
+	{ "colour", "NAME", "a colour", DEVICE_STRING, offsetof(struct tube, colour) },
+};
+
+static const struct device_end ends[] = {
+	{ .name = "pipe", .help = "plain", .state_bytes = 1 },
+	{ .name = "tube", .help = "coloured", .state_bytes = sizeof(struct tube), DEVICE_OPTIONS(tube_options) },
+};
+
+static const struct device_end *end_at(unsigned i) { return i < ARRAY_SIZE(ends) ? &ends[i] : NULL; }
+
+static const struct device_option ended_options[] = {
+	{ "end", "NAME", "where it ends", DEVICE_END, 0 },
+};
+
+static const struct device_type ended_type = {
+	.name = "c-ended",
+	.help = "this test's",
+	.slot = true,
+	.first = "end",
+	.end_at = end_at,
+	.end_default = "tube",
+	DEVICE_OPTIONS(ended_options),
+	.access = probe_access,
+};
+DEVICE(c_ended, &ended_type);
+
 static int create(struct devices *d, struct bus **bus, const char *const *specs, unsigned count)
 {
+	struct opt_devices wanted = { .count = count };
 	static struct vm vm;
 
+	for (unsigned i = 0; i < count; i++)
+		wanted.item[i].text = specs[i];
 	*bus = bus_new();
-	return devices_create(d, &(struct device_env){ .vm = &vm, .bus = *bus }, specs, count);
+	return devices_create(d, &(struct device_env){ .vm = &vm, .bus = *bus }, &wanted);
 }
 
 static void done(struct devices *d, struct bus *bus)
@@ -158,6 +216,13 @@ static void wrong_specs_are_refused_with_the_name_of_what_is_wrong(void **state)
 		{ "a-probe,on=maybe", "neither on nor off" },
 		{ "a-probe,on,on", "given twice" },
 		{ "a-probe,", "no option \"\"" },
+		{ "a-probe,pat=/x", "did you mean path?" },
+		{ "b-slotted,x,slot=32", "the board has 0 to 31" },
+		{ "b-slotted,x,slot=none", "not a number" },
+		{ "b-slotted,x,file=y", "given twice" },
+		{ "c-ended,hose", "there is no \"hose\"; there are pipe, tube" },
+		{ "c-ended,colour=red,end=pipe", "options of tube stand before pipe" },
+		{ "c-ended,pipe,colour=red", "no option \"colour\"" },
 	};
 
 	(void)state;
@@ -173,6 +238,76 @@ static void wrong_specs_are_refused_with_the_name_of_what_is_wrong(void **state)
 			fail_msg("%s: wanted \"%s\", got \"%s\"", rows[i].spec, rows[i].words, said);
 		assert_null(d.first);
 		free(said);
+		done(&d, bus);
+	}
+}
+
+static void a_value_may_stand_first_and_have_commas_and_equal_signs(void **state)
+{
+	static const struct {
+		const char *spec, *file;
+		unsigned many;
+	} rows[] = {
+		{ "b-slotted,a.img", "a.img", 0 },
+		{ "b-slotted,file=a.img,many=1,many=2", "a.img", 2 },
+		{ "b-slotted,a=b.img,many=1", "a=b.img", 1 },
+		{ "b-slotted,a,,b.img,many=x,,y", "a,b.img", 1 },
+		{ "b-slotted,many=1,file=,,", ",", 1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct devices d;
+		const struct slotted *s;
+		struct bus *bus;
+
+		assert_int_equal(create(&d, &bus, &rows[i].spec, 1), 0);
+		s = d.first->state;
+		assert_string_equal(s->file, rows[i].file);
+		assert_int_equal(s->many.count, rows[i].many);
+		done(&d, bus);
+	}
+}
+
+static void slots_are_the_users_or_the_lowest_free_ones(void **state)
+{
+	const char *const specs[] = { "b-slotted,x", "b-slotted,x,slot=1", "b-slotted,x", "b-slotted,x,slot=31" };
+	static const unsigned want[] = { 0, 1, 2, 31 };
+	struct devices d;
+	struct bus *bus;
+	unsigned i = 0;
+
+	(void)state;
+	assert_int_equal(create(&d, &bus, specs, 4), 0);
+	for (const struct device *at = d.first; i < 4; at = at->next, i++) {
+		assert_int_equal(at->spi, BOARD_VIRTIO_SPI + want[i]);
+		assert_int_equal(at->ranges[0].base, BOARD_VIRTIO_BASE + BOARD_VIRTIO_STRIDE * want[i]);
+		assert_non_null(bus_find(bus, gpa(at->ranges[0].base)));
+	}
+	done(&d, bus);
+}
+
+static void a_host_end_brings_its_options(void **state)
+{
+	static const struct {
+		const char *spec, *end, *colour;
+	} rows[] = {
+		{ "c-ended", "tube", NULL },
+		{ "c-ended,pipe", "pipe", NULL },
+		{ "c-ended,end=pipe,slot=3", "pipe", NULL },
+		{ "c-ended,tube,colour=red", "tube", "red" },
+		{ "c-ended,colour=blue", "tube", "blue" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct devices d;
+		struct bus *bus;
+
+		assert_int_equal(create(&d, &bus, &rows[i].spec, 1), 0);
+		assert_string_equal(d.first->end->name, rows[i].end);
+		if (rows[i].colour)
+			assert_string_equal(((struct tube *)d.first->end_state)->colour, rows[i].colour);
 		done(&d, bus);
 	}
 }
@@ -209,6 +344,9 @@ int main(void)
 		cmocka_unit_test(options_reach_the_state_and_ranges_the_bus),
 		cmocka_unit_test(a_number_with_a_leading_zero_is_decimal),
 		cmocka_unit_test(wrong_specs_are_refused_with_the_name_of_what_is_wrong),
+		cmocka_unit_test(a_value_may_stand_first_and_have_commas_and_equal_signs),
+		cmocka_unit_test(slots_are_the_users_or_the_lowest_free_ones),
+		cmocka_unit_test(a_host_end_brings_its_options),
 		cmocka_unit_test(a_fixed_device_comes_once_and_failures_leave_nothing),
 		cmocka_unit_test(without_a_power_key_the_button_says_so),
 	};
