@@ -560,12 +560,13 @@ static int restart(struct vm *vm)
 		free_machine(vm);
 		return do_steps(vm, machine, ARRAY_SIZE(machine), &status);
 	}
+	/* First: what a device has in flight must not reach the memory of the next run. */
+	devices_reset(&vm->devices);
 	err = mem_reset(vm->mem);
 	if (!err)
 		err = hv_vm_reset(vm->hv);
 	if (err)
 		return err;
-	devices_reset(&vm->devices);
 	return do_steps(vm, contents, ARRAY_SIZE(contents), &status);
 }
 
