@@ -8,6 +8,8 @@
  * layers, each one file in devices/disk ending in DISK_LAYER(name, &type). Layers block and may be
  * called by many threads; devices/disk/disk.c has the workers that keep the blocking away from the
  * vCPUs, and tries without them first: what the host has in its memory needs no thread.
+ *
+ * Order of locks: the owner's (the device's), then those inside devices/disk.
  */
 #ifndef VMM_DISK_H
 #define VMM_DISK_H
@@ -33,7 +35,15 @@ struct disk_config {
 	bool snapshot;                  /* writes go to a temporary file, which nobody sees afterwards */
 	const char *overlay;            /* writes go to this file (created, or continued); NULL: none */
 	bool direct;                    /* O_DIRECT on the host */
+	bool no_uring;                  /* workers do all that waits, even where the host has io_uring */
 	unsigned threads;               /* workers at most; 0: a default */
+	/*
+	 * Set by formats for what they lie on; NULL and false for devices. @growing: reads past the end give
+	 * zeroes, writes there make the file longer, and its size need not be a multiple of 512 (l->info.bytes is
+	 * rounded up). @above: who opens this.
+	 */
+	bool growing;
+	const struct disk_layer *above;
 };
 
 struct disk_info {
@@ -57,32 +67,45 @@ struct disk_req {
 	const struct iovec *iov;        /* READ, WRITE: @bytes in total; the caller's until done */
 	unsigned iov_count;
 	bool unmap;                     /* WRITE_ZEROES: may give the room back */
-	/* On the main thread, or inside disk_drain(); with the lock of disk_open() held. */
+	/* On any thread, with the owner's lock held; may submit more. */
 	void (*done)(struct disk_req *r);
 	int result;                     /* 0 or -errno */
+	struct disk_req *next;          /* in a list of disk_done_all(); otherwise disk.c's */
 	struct disk *disk;              /* from here: private to devices/disk/disk.c */
-	struct disk_req *next;
+	void *bounce;
+};
+
+/* Who uses a disk. */
+struct disk_owner {
+	pthread_mutex_t *lock;          /* held around the calls below and r->done */
+	void (*finished)(void *opaque); /* after one or many r->done, so that one interrupt says all */
+	void (*resized)(void *opaque);  /* the disk has another size, see disk_info() */
+	void *opaque;
 };
 
 /*
  * Opens @cfg->file and what lies under it. Files are locked (fcntl OFD) against writers in other processes, and for
- * writing against everybody. @grown (may be NULL) is called with @lock held when the disk has changed its size.
- * 0, or -errno with a message that names the file and the way out.
+ * writing against everybody. With @cfg->snapshot or @cfg->overlay it opens the layer "overlay" on @cfg->file, which
+ * opens the rest. 0, or -errno with a message that names the file and the way out.
  */
-int disk_open(const struct disk_config *cfg, struct loop *l, pthread_mutex_t *lock, void (*grown)(void *opaque),
-	      void *opaque, struct disk **disk);
+int disk_open(const struct disk_config *cfg, struct loop *l, const struct disk_owner *owner, struct disk **disk);
 /* Drains, flushes and closes; NULL is fine. Without the lock. */
 void disk_close(struct disk *d);
 
 void disk_info(const struct disk *d, struct disk_info *info);
 
 /*
- * With the lock held. true: done at once, r->result says how, r->done is not called. false: r->done follows.
- * Requests in flight are not ordered with each other. A reader that is slow never keeps a vCPU waiting.
+ * With the lock held. true: done at once, r->result says how, r->done is not called. false: r->done follows, some
+ * time after disk_kick(). Requests in flight are not ordered with each other. A host that is slow never keeps a
+ * vCPU waiting; but a write may find that out by waiting once.
  */
 bool disk_submit(struct disk *d, struct disk_req *r);
-/* With the lock held: returns when nothing is in flight; calls r->done of what was. */
+/* With the lock held, after one or many disk_submit(): what has to wait begins. */
+void disk_kick(struct disk *d);
+/* With the lock held: returns when nothing is in flight; calls r->done of what was, but not finished(). */
 void disk_drain(struct disk *d);
+/* With the lock held: looks at the size now, not only now and then. Calls resized() if it has changed. */
+void disk_look(struct disk *d);
 
 /* ---- For layers ---- */
 
@@ -92,19 +115,20 @@ enum disk_extent { DISK_DATA, DISK_ZERO, DISK_UNALLOCATED };
 
 struct disk_layer_type {
 	const char *name, *help;
-	const char *scheme;             /* of its URLs, "nbd"; NULL: none */
+	const char *scheme;             /* of its URLs, words: "nbd nbds", and with +more behind: nbd+unix:; NULL: none */
 	/* Is it this format? @head are the first @bytes of the file. NULL: never guessed. */
 	bool (*probe)(const uint8_t *head, size_t bytes);
 	size_t state_bytes;
 	/*
 	 * @name is path or URL; formats open what they lie on by disk_layer_open(). Fills l->info.
-	 * 0, or -errno with a message.
+	 * 0, or -errno with a message; close is not called then.
 	 */
 	int  (*open)(struct disk_layer *l, const char *name, const struct disk_config *cfg);
 	void (*close)(struct disk_layer *l);
 	/*
 	 * Any thread, many at a time. 0 or -errno. Overlapping requests may come in any order; each is all or
-	 * as the host's file system has it. @flags: DISK_NOWAIT for read and write.
+	 * as the host's file system has it. Offsets and lengths are multiples of l->info.logical_bytes.
+	 * @flags: DISK_NOWAIT for read and write.
 	 */
 	int  (*read)(struct disk_layer *l, uint64_t offset, const struct iovec *iov, unsigned count, unsigned flags);
 	int  (*write)(struct disk_layer *l, uint64_t offset, const struct iovec *iov, unsigned count, unsigned flags);
@@ -117,17 +141,20 @@ struct disk_layer_type {
 	/* Looks at the size again; true: l->info.bytes has changed. NULL: it cannot. */
 	bool (*resized)(struct disk_layer *l);
 	/*
-	 * The layer's own engine for what would wait, instead of workers: takes @r and has disk_done(r, result) called
-	 * later, on any thread. -EAGAIN: it is full, a worker does it. NULL: there is none.
+	 * The engine of a layer for what would wait, instead of workers; it is asked only if the layer is the topmost,
+	 * with the owner's lock held. Takes a READ or WRITE @r and has disk_done(r, result) called after kick() (NULL:
+	 * at any time), on another thread; -EAGAIN there: a worker does it again. Refuses with -EAGAIN: a worker does
+	 * it. NULL: there is none.
 	 */
 	int  (*submit)(struct disk_layer *l, struct disk_req *r);
+	void (*kick)(struct disk_layer *l);
 };
 
 struct disk_layer {
 	const struct disk_layer_type *type;
-	const char *name;               /* path or URL, for messages */
+	char *name;                     /* path or URL, for messages */
 	struct disk_info info;
-	struct disk_layer *below;       /* what it lies on, where it is one; closed with it */
+	struct disk_layer *below;       /* what it lies on, where it is one; disk_layer_close() closes it after it */
 	void *state;
 };
 
@@ -140,7 +167,9 @@ const struct disk_layer_type *disk_layer_type_find(const char *name);
 int disk_layer_open(const char *name, const char *format, const struct disk_config *cfg, struct disk_layer **l);
 void disk_layer_close(struct disk_layer *l);
 
-/* Engines say here that a request is done. Any thread. */
+/* Engines say here that a request is done. Any thread, without the owner's lock. */
 void disk_done(struct disk_req *r, int result);
+/* The same for a list of one disk's, by r->next; each has its r->result. */
+void disk_done_all(struct disk_req *list);
 
 #endif
