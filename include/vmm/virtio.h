@@ -51,7 +51,10 @@ struct virtio_type {
 	void (*reset)(struct virtio_device *v);
 	/* Queue @queue has new buffers (or the driver says so without). Only between start and reset. */
 	void (*notify)(struct virtio_device *v, unsigned queue);
-	/* The driver has written @bytes at @offset of the configuration space; they are there already. */
+	/*
+	 * The driver has written @bytes at @offset of the configuration space; they are there already.
+	 * NULL: the space is read-only, and nothing is written.
+	 */
 	void (*config_written)(struct virtio_device *v, unsigned offset, unsigned bytes);
 	/* The driver is about to read there: freshen what the configuration space says. */
 	void (*config_read)(struct virtio_device *v, unsigned offset, unsigned bytes);
