@@ -279,7 +279,7 @@ static void print_list(struct json_object *list, int indent)
 	for (size_t i = 0; i < json_object_array_length(list); i++) {
 		const char *word = json_object_get_string(json_object_array_get_idx(list, i));
 
-		if (at > indent && at + (int)strlen(word) + 2 > 80)
+		if (at > indent && at + (int)strlen(word) + 3 > 80)
 			printf(",\n%*s", at = indent, "");
 		else
 			at += printf("%s", i ? ", " : "");
