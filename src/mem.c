@@ -131,6 +131,12 @@ int mem_add_shared(struct mem *m, const char *name, gpa_t base, uint64_t bytes)
 	return add(m, (struct mem_region){ .name = name, .base = base, .bytes = align_up(bytes, page) }, page);
 }
 
+int mem_add_rom(struct mem *m, const char *name, gpa_t base, uint64_t bytes)
+{
+	return add(m, (struct mem_region){ .name = name, .base = base, .bytes = bytes, .readonly = true },
+		   page_bytes());
+}
+
 int mem_reset(struct mem *m)
 {
 	for (unsigned i = 0; i < m->count; i++)
@@ -164,17 +170,17 @@ void *mem_ptr(const struct mem *m, gpa_t a, uint64_t len)
 }
 
 /* Bytes from @a to the end of its region; neighbours are walked one after another. */
-static uint64_t room(const struct mem *m, uint64_t a)
+static uint64_t room(const struct mem *m, uint64_t a, bool write)
 {
 	const struct mem_region *r = mem_region_at(m, gpa(a));
 
-	return r ? r->bytes - (a - r->base.v) : 0;
+	return r && !(write && r->readonly) ? r->bytes - (a - r->base.v) : 0;
 }
 
-static bool all_memory(const struct mem *m, uint64_t a, uint64_t len)
+static bool all_memory(const struct mem *m, uint64_t a, uint64_t len, bool write)
 {
 	while (len) {
-		uint64_t n = room(m, a);
+		uint64_t n = room(m, a, write);
 
 		if (!n)
 			return false;
@@ -188,10 +194,10 @@ static bool all_memory(const struct mem *m, uint64_t a, uint64_t len)
 
 static int copy(const struct mem *m, gpa_t a, void *out, const void *in, uint64_t len)
 {
-	if (!all_memory(m, a.v, len))
+	if (!all_memory(m, a.v, len, in))
 		return -EFAULT;
 	for (uint64_t done = 0, n; done < len; done += n) {
-		uint64_t fits = room(m, a.v + done);
+		uint64_t fits = room(m, a.v + done, in);
 		void *p;
 
 		n = fits < len - done ? fits : len - done;
@@ -234,7 +240,7 @@ static int read_all(int fd, uint8_t *p, uint64_t len, uint64_t offset)
 static void on_lost_page(int sig, siginfo_t *info, void *context)
 {
 	static const char text[] =
-		"\r\nvmm: a file the guest runs from (--kernel, --initrd) was changed while it runs: "
+		"\r\nvmm: a file the guest runs from (--kernel, --initrd, --firmware) was changed while it runs: "
 		"its memory is lost; replace such files by renaming a new one over them\n";
 	ssize_t n;
 

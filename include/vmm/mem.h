@@ -39,6 +39,12 @@ int mem_add_ram(struct mem *m, const char *name, gpa_t base, uint64_t bytes);
 int mem_add_shared(struct mem *m, const char *name, gpa_t base, uint64_t bytes);
 
 /*
+ * The same for memory that the guest only reads, its writes go to the bus; mem_load_file
+ * fills it. @base and @bytes in whole host pages.
+ */
+int mem_add_rom(struct mem *m, const char *name, gpa_t base, uint64_t bytes);
+
+/*
  * All memory reads as zero again, at the same host addresses; file pages are let
  * go. No vCPU may be running. -errno, with a message, if the host refuses.
  */
@@ -57,7 +63,7 @@ const struct mem_region *mem_region_at(const struct mem *m, gpa_t a);
  */
 void *mem_ptr(const struct mem *m, gpa_t a, uint64_t len);
 
-/* Copy in or out of guest memory. -EFAULT, and nothing copied, if any byte is not memory. */
+/* Copy in or out of guest memory. -EFAULT, and nothing copied, if any byte is not memory, or is to be written and read-only. */
 int mem_read(const struct mem *m, gpa_t a, void *dst, uint64_t len);
 int mem_write(const struct mem *m, gpa_t a, const void *src, uint64_t len);
 

@@ -78,6 +78,7 @@ static int soft_check_cap(const struct hv_vm *vm, uint32_t cap)
 	case HV_CAP_SAVED_NEEDS:
 	case HV_CAP_HOST_CHECKS:
 	case HV_CAP_JIT:
+	case HV_CAP_MEM_READONLY:
 	case HV_CAP_MMIO_DECODE: return 1;
 	case HV_CAP_TRANSLATOR: return translates(vm);
 	case HV_CAP_INSN_COUNT: return !vm || !translates(vm) || soft(vm)->jit.count;
@@ -148,10 +149,12 @@ static void soft_destroy(struct hv_vm *vm)
 	free(vm);
 }
 
-/* No flag is known yet: the CPU writes wherever memory is. */
+/* The CPU looks at the region itself, so READONLY must say what that is. */
 static int soft_mem_map(struct hv_vm *vm, const struct hv_mem *m)
 {
-	if (m->flags || m->arch_flags)
+	const struct mem_region *r = mem_region_at(soft(vm)->env.mem, m->base);
+
+	if (!r || m->flags != (r->readonly ? HV_MEM_READONLY : 0) || m->arch_flags)
 		return -EINVAL;
 	return m->host && mem_ptr(soft(vm)->env.mem, m->base, m->bytes) == m->host ? 0 : -EINVAL;
 }

@@ -43,6 +43,26 @@ static void regions_are_sorted_and_never_overlap(void **state)
 	mem_free(m);
 }
 
+static void read_only_memory_is_loaded_but_not_written(void **state)
+{
+	static const char text[] = "firmware";
+	int fd = memfd_create("rom", 0);
+	struct mem *m = two_regions();
+	char back[sizeof(text)];
+
+	(void)state;
+	assert_int_equal(write(fd, text, sizeof(text)), sizeof(text));
+	assert_int_equal(mem_add_rom(m, "rom", gpa(0), 64 * KIB), 0);
+	assert_true(mem_region_at(m, gpa(0))->readonly);
+	assert_false(mem_region_at(m, gpa(0))->ram);
+	assert_int_equal(mem_load_file(m, gpa(0), fd, 0, sizeof(text)), 0);
+	assert_int_equal(mem_write(m, gpa(4), "x", 1), -EFAULT);
+	assert_int_equal(mem_read(m, gpa(0), back, sizeof(back)), 0);
+	assert_string_equal(back, text);
+	close(fd);
+	mem_free(m);
+}
+
 static void shared_memory_is_whole_pages_of_the_host_and_not_ram(void **state)
 {
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
@@ -273,6 +293,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(regions_are_sorted_and_never_overlap),
+		cmocka_unit_test(read_only_memory_is_loaded_but_not_written),
 		cmocka_unit_test(shared_memory_is_whole_pages_of_the_host_and_not_ram),
 		cmocka_unit_test(a_pointer_is_given_only_if_every_byte_is_memory),
 		cmocka_unit_test(a_copy_crosses_regions_and_does_all_or_nothing),
