@@ -171,6 +171,11 @@ static int device_create(struct devices *all, const struct device_type *t, const
 	return err;
 }
 
+static bool on_board(const struct device_type *t, const struct device_env *env)
+{
+	return t->on_board || (t->with_firmware && env->firmware);
+}
+
 static const struct device *device_find(const struct devices *all, const struct device_type *t)
 {
 	for (const struct device *d = all->first; d; d = d->next)
@@ -226,7 +231,7 @@ int devices_create(struct devices *d, const struct device_env *env, const struct
 	for (unsigned i = 0; device_type_at(i); i++) {
 		const struct device_type *t = device_type_at(i);
 
-		if (!t->on_board || device_find(d, t))
+		if (!on_board(t, env) || device_find(d, t))
 			continue;
 		err = device_create(d, t, NULL, NULL);
 		if (err)

@@ -4,6 +4,7 @@
  * that fill the machine, or all that make it where the backend cannot reset.
  */
 #include <inttypes.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +21,7 @@
 #include <vmm/fdt.h>
 #include <vmm/log.h>
 #include <vmm/mem.h>
+#include <vmm/text.h>
 
 #include "vm.h"
 
@@ -303,8 +305,11 @@ static int build_memory(struct vm *vm)
 
 static int build_images(struct vm *vm)
 {
-	int err = load_kernel(vm->mem, vm->cfg->kernel, &vm->load);
+	int err;
 
+	if (vm->cfg->firmware)
+		return firmware_load(vm->mem, vm->cfg->firmware, &vm->load);
+	err = load_kernel(vm->mem, vm->cfg->kernel, &vm->load);
 	return err || !vm->cfg->initrd ? err : load_initrd(vm->mem, vm->cfg->initrd, &vm->load);
 }
 
@@ -343,6 +348,18 @@ static int build_console(struct vm *vm)
 	return vm->console ? 0 : console_create(where, vm->loop, vm, &vm->console);
 }
 
+/* Kept over resets, like the chip's contents that it stands for. */
+static int build_firmware(struct vm *vm)
+{
+	if (!vm->cfg->firmware || vm->firmware.vars >= 0)
+		return 0;
+	vm->firmware.kernel = vm->cfg->kernel;
+	vm->firmware.initrd = vm->cfg->initrd;
+	vm->firmware.cmdline = vm->cfg->cmdline;
+	/* Who only wants the tree changes nothing. */
+	return firmware_vars_open(vm->cfg->dump_dtb ? NULL : vm->cfg->firmware_vars, &vm->firmware.vars);
+}
+
 static int build_devices(struct vm *vm)
 {
 	const struct device_env env = {
@@ -351,6 +368,7 @@ static int build_devices(struct vm *vm)
 		.bus = vm->bus,
 		.loop = vm->loop,
 		.console = vm->console,
+		.firmware = vm->cfg->firmware ? &vm->firmware : NULL,
 	};
 	int err = devices_create(&vm->devices, &env, &vm->cfg->devices);
 
@@ -432,10 +450,10 @@ struct step {
 
 /* What a machine is made of, and in a restart made of again. */
 static const struct step machine[] = {
-	{ build_hypervisor, PROC_USAGE }, { build_memory, PROC_USAGE },      { build_images, PROC_USAGE },
-	{ build_finish, PROC_USAGE },     { build_console, PROC_USAGE },     { build_devices, PROC_USAGE },
-	{ build_mappings, PROC_HOST },    { build_device_tree, PROC_USAGE }, { build_vcpus, PROC_HOST },
-	{ build_hypercalls, PROC_USAGE }, { build_boot_state, PROC_HOST },
+	{ build_hypervisor, PROC_USAGE }, { build_memory, PROC_USAGE },     { build_images, PROC_USAGE },
+	{ build_finish, PROC_USAGE },     { build_console, PROC_USAGE },    { build_firmware, PROC_USAGE },
+	{ build_devices, PROC_USAGE },    { build_mappings, PROC_HOST },    { build_device_tree, PROC_USAGE },
+	{ build_vcpus, PROC_HOST },       { build_hypercalls, PROC_USAGE }, { build_boot_state, PROC_HOST },
 };
 
 /* What a reset fills again in a machine that stays. */
@@ -484,16 +502,38 @@ static const char *engine(const struct vm *vm)
 					   : ", instructions interpreted (`vmm doctor' says why)";
 }
 
+static const char *base_name(const char *path)
+{
+	const char *name = strrchr(path, '/');
+
+	return name ? name + 1 : path;
+}
+
+/* "kernel vmlinuz (Image), initrd x", "firmware u-boot.bin" or "firmware QEMU_EFI.fd, kernel vmlinuz" */
+static const char *images_text(const struct vm *vm, char *text, size_t bytes)
+{
+	const struct vm_config *cfg = vm->cfg;
+
+	text[0] = 0;
+	if (cfg->firmware)
+		text_add_item(text, bytes, ", ", "firmware %s", base_name(cfg->firmware));
+	if (cfg->kernel && cfg->firmware)
+		text_add_item(text, bytes, ", ", "kernel %s", base_name(cfg->kernel));
+	else if (cfg->kernel)
+		text_add_item(text, bytes, ", ", "kernel %s (%s)", base_name(cfg->kernel), vm->load.kind);
+	if (cfg->initrd)
+		text_add_item(text, bytes, ", ", "initrd %s", cfg->initrd);
+	return text;
+}
+
 static void say_what_runs(const struct vm *vm)
 {
 	const struct vm_config *cfg = vm->cfg;
-	const char *name = strrchr(cfg->kernel, '/');
-	char ram[32];
+	char ram[32], images[3 * PATH_MAX];
 
-	log_info("hypervisor %s, %u vCPU%s, %s%s, kernel %s (%s)%s%s, command line \"%.60s%s\", console %s%s",
-		 vm->ops->name, vm->vcpu_count, vm->vcpu_count == 1 ? "" : "s",
-		 opt_size_text(cfg->ram_bytes, ram, sizeof(ram)), engine(vm), name ? name + 1 : cfg->kernel,
-		 vm->load.kind, cfg->initrd ? ", initrd " : "", cfg->initrd ? cfg->initrd : "", cfg->cmdline,
+	log_info("hypervisor %s, %u vCPU%s, %s%s, %s, command line \"%.60s%s\", console %s%s", vm->ops->name,
+		 vm->vcpu_count, vm->vcpu_count == 1 ? "" : "s", opt_size_text(cfg->ram_bytes, ram, sizeof(ram)),
+		 engine(vm), images_text(vm, images, sizeof(images)), cfg->cmdline,
 		 strlen(cfg->cmdline) > 60 ? "..." : "", cfg->console,
 		 !strcmp(cfg->console, "stdio") && isatty(STDIN_FILENO) ? " (Ctrl-a x leaves)" : "");
 	if (strlen(cfg->cmdline) > LINUX_CMDLINE_MAX)
@@ -512,7 +552,7 @@ int vm_build(const struct vm_config *cfg, struct vm **out, enum proc_exit *statu
 		return -ENOMEM;
 	vm->cfg = cfg;
 	vm->pause = true;
-	vm->signal_fd = -1;
+	vm->signal_fd = vm->firmware.vars = -1;
 	pthread_mutex_init(&vm->lock, NULL);
 	pthread_cond_init(&vm->changed, NULL);
 	err = build_events(vm);
@@ -541,6 +581,8 @@ void vm_destroy(struct vm *vm)
 	}
 	if (vm->signal_fd >= 0)
 		close(vm->signal_fd);
+	if (vm->firmware.vars >= 0)
+		close(vm->firmware.vars);
 	loop_free(vm->loop);
 	free(vm->vcpus);
 	pthread_cond_destroy(&vm->changed);

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <vmm/device.h>
+#include <vmm/firmware.h>
 #include <vmm/load.h>
 #include <vmm/loop.h>
 #include <vmm/vcpu.h>
@@ -20,6 +21,7 @@ struct vm {
 	struct loop_timer timeout, panic_grace, silence;
 	struct loop_fd *signals;
 	int signal_fd;
+	struct firmware firmware;       /* vars is -1 without firmware */
 
 	/* The machine; built again at a reset where the backend cannot reset. */
 	const struct hv_ops *ops;

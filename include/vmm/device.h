@@ -21,6 +21,7 @@ struct vm;
 struct mem;
 struct loop;
 struct console;
+struct firmware;
 struct dt;
 struct device;
 
@@ -72,6 +73,7 @@ struct device_state {
 struct device_type {
 	const char *name, *help;
 	bool on_board;          /* every board has exactly one; otherwise only with --device */
+	bool with_firmware;     /* and boards with firmware have one */
 	size_t state_bytes;     /* zeroed and in d->state before create */
 	const struct device_range *ranges;
 	unsigned range_count;
@@ -111,6 +113,7 @@ struct device_env {
 	struct bus *bus;
 	struct loop *loop;
 	struct console *console;
+	const struct firmware *firmware;        /* NULL: a kernel is entered without any */
 };
 
 struct device {
@@ -145,8 +148,9 @@ struct devices {
 };
 
 /*
- * Creates every on_board device and those the user asks for, in the order given, puts them
- * on the bus and resets them. 0, or -EINVAL/-errno with a message naming the option;
+ * Creates every on_board device (and with_firmware, if there is some) and those the user asks
+ * for, in the order given, puts them on the bus and resets them. 0, or -EINVAL/-errno with a
+ * message naming the option;
  * *d is empty after failure.
  */
 int devices_create(struct devices *d, const struct device_env *env, const struct opt_devices *wanted);

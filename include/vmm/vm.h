@@ -31,7 +31,8 @@ struct vm_config {
 	struct hypercalls hypercalls;
 	struct jit_config jit;
 	uint64_t ram_bytes;
-	const char *kernel, *initrd;    /* kernel is mandatory */
+	const char *kernel, *initrd;    /* kernel is mandatory without firmware */
+	const char *firmware, *firmware_vars;
 	const char *cmdline;
 	const char *dtb, *dump_dtb;
 	const char *console;            /* as --console; not NULL */

@@ -40,6 +40,12 @@ static const struct opt rows[] = {
 	GROUP("What runs:"),
 	OPT("kernel", "FILE", "arm64 Image (also gzip, zstd, lz4, xz, EFI zboot) or ELF; the same as KERNEL", STRING,
 	    kernel),
+	OPT("firmware", "FILE",
+	    "firmware instead of a kernel: U-Boot or EDK2 for QEMU's virt machine; with --kernel it "
+	    "is given the kernel to boot",
+	    STRING, vm.firmware),
+	OPT("firmware-vars", "FILE", "where the firmware keeps its variables (in memory, until the end)", STRING,
+	    vm.firmware_vars),
 	OPT("initrd", "FILE", "initial RAM disk or initramfs", STRING, vm.initrd),
 	OPT("cmdline", "TEXT", "the kernel's command line, as it is (console=ttyAMA0 earlycon)", TEXT, vm.cmdline),
 	OPT("dtb", "FILE", "use this device tree instead of our own", STRING, vm.dtb),
@@ -96,10 +102,18 @@ static int check_options(struct run *r)
 		return log_err(-EINVAL, "--kernel=%s and %s are two kernels; give one", r->kernel,
 			       r->positional.value[0]);
 	r->vm.kernel = r->kernel ? r->kernel : r->positional.count ? r->positional.value[0] : NULL;
-	if (!r->vm.kernel)
+	if (!r->vm.kernel && !r->vm.firmware)
 		return log_err(
 			-EINVAL,
 			"no kernel is given; say which: vmm run Image, or vmm run --kernel vmlinuz --initrd root.cpio.gz");
+	if (r->vm.initrd && !r->vm.kernel)
+		return log_err(-EINVAL,
+			       "--initrd=%s: goes with a kernel; add --kernel, or put it where the firmware "
+			       "finds it",
+			       r->vm.initrd);
+	if (r->vm.firmware_vars && !r->vm.firmware)
+		return log_err(-EINVAL, "--firmware-vars=%s: there is no firmware to keep variables; add --firmware",
+			       r->vm.firmware_vars);
 	return hypercalls_parse(r->hypercalls, &r->vm.hypercalls);
 }
 
