@@ -19,6 +19,7 @@
 #include <vmm/registry.h>
 #include <vmm/types.h>
 
+struct json_object;
 struct loop;
 struct disk;
 struct disk_layer;
@@ -113,6 +114,22 @@ void disk_look(struct disk *d);
 
 enum disk_extent { DISK_DATA, DISK_ZERO, DISK_UNALLOCATED };
 
+/* A new image, for `vmm disk create'. */
+struct disk_create {
+	const char *file;               /* must not exist */
+	uint64_t bytes;                 /* 0: as @backing */
+	const char *backing, *backing_format;   /* NULL: none; format NULL: guessed */
+	uint32_t cluster_bytes;         /* 0: a default */
+};
+
+/* What a check of the layer's own metadata found. */
+struct disk_check {
+	uint64_t errors;                /* reading or writing on may give or destroy the wrong data */
+	uint64_t leaks;                 /* clusters that nobody uses: room lost, nothing else */
+	uint64_t repaired;              /* of both */
+	uint64_t data_bytes;            /* allocated for the disk's content */
+};
+
 struct disk_layer_type {
 	const char *name, *help;
 	const char *scheme;             /* of its URLs, words: "nbd nbds", and with +more behind: nbd+unix:; NULL: none */
@@ -148,6 +165,12 @@ struct disk_layer_type {
 	 */
 	int  (*submit)(struct disk_layer *l, struct disk_req *r);
 	void (*kick)(struct disk_layer *l);
+	/* For `vmm disk'. 0, or -errno with a message. NULL: there is nothing of the kind. */
+	int  (*create)(const struct disk_create *c);
+	/* Messages say what is wrong, the first few times. @repair: l was opened for writing. */
+	int  (*check)(struct disk_layer *l, bool repair, struct disk_check *found);
+	/* Adds what is particular to the format. */
+	void (*describe)(struct disk_layer *l, struct json_object *facts);
 };
 
 struct disk_layer {
