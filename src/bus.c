@@ -5,7 +5,9 @@
 
 #include <vmm/bus.h>
 #include <vmm/err.h>
+#include <vmm/hv.h>
 #include <vmm/log.h>
+#include <vmm/vm.h>
 
 struct bus {
 	struct bus_range *ranges;
@@ -99,3 +101,9 @@ enum bus_result bus_access(struct bus *b, gpa_t a, unsigned size, uint64_t *valu
 }
 
 const struct bus_range *bus_range_at(const struct bus *b, unsigned i) { return i < b->count ? &b->ranges[i] : NULL; }
+
+int bus_notify_fd(struct vm *vm, gpa_t a, unsigned bytes, uint64_t value, int fd)
+{
+	return hv_ioeventfd(vm_hv(vm), &(struct hv_ioevent){ .addr = a, .bytes = bytes, .value = value, .fd = fd },
+			    true);
+}

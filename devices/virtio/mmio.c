@@ -24,7 +24,9 @@
 #define VENDOR_ID    0x4d4d56 /* "VMM" */
 #define CONFIG_BYTES 0x100    /* what the slot has room for */
 #define FEATURE(n)   (UINT64_C(1) << (n))
-#define OF_TRANSPORT (FEATURE(VIRTIO_F_VERSION_1) | FEATURE(VIRTIO_F_INDIRECT_DESC) | FEATURE(VIRTIO_F_EVENT_IDX))
+#define OF_TRANSPORT                                                                                   \
+	(FEATURE(VIRTIO_F_VERSION_1) | FEATURE(VIRTIO_F_INDIRECT_DESC) | FEATURE(VIRTIO_F_EVENT_IDX) | \
+	 FEATURE(VIRTIO_F_RING_PACKED))
 
 static const char *const transport_features[64] = {
 	[VIRTIO_F_INDIRECT_DESC] = "indirect-desc",   [VIRTIO_F_EVENT_IDX] = "event-idx",
@@ -79,6 +81,8 @@ static void interrupt(struct virtio_device *v, uint32_t why)
 	if (v->interrupt_status & why)
 		return;
 	v->interrupt_status |= why;
+	if (virtio_wires_interrupt(v))
+		return;
 	device_irq(v->dev, true);
 	device_irq(v->dev, false);
 }
@@ -115,18 +119,21 @@ void virtio_broken(struct virtio_device *v, const char *fmt, ...)
 
 /* ---- Status ---- */
 
+static void forget_queue(struct virtq *q)
+{
+	virtq_disable(q);
+	q->size = q->v->type->queue_size;
+	q->desc_addr = q->driver_addr = q->device_addr = 0;
+}
+
 static void reset(struct virtio_device *v)
 {
 	v->running = false;
+	virtio_wires_close(v);
 	if (v->type->reset)
 		v->type->reset(v);
-	for (unsigned i = 0; i < v->queue_count; i++) {
-		struct virtq *q = &v->queue[i];
-
-		virtq_disable(q);
-		q->size = v->type->queue_size;
-		q->desc_addr = q->driver_addr = q->device_addr = 0;
-	}
+	for (unsigned i = 0; i < v->queue_count; i++)
+		forget_queue(&v->queue[i]);
 	v->status = 0;
 	v->features = v->driver_features = 0;
 	v->device_features_sel = v->driver_features_sel = v->queue_sel = 0;
@@ -171,6 +178,7 @@ static void start(struct virtio_device *v)
 	v->running = true;
 	if (v->type->start && v->type->start(v))
 		return virtio_broken(v, "cannot start");
+	virtio_wires_open(v);
 	first_look(v);
 }
 
@@ -226,12 +234,25 @@ static void write_ready(struct virtio_device *v, struct virtq *q, uint32_t value
 		return refused(v, value > 1 ? "QueueReady is neither 0 nor 1" : "QueueReady is that already");
 	if (!(v->status & VIRTIO_STATUS_FEATURES_OK))
 		return refused(v, "QueueReady before FEATURES_OK");
-	if (v->status & VIRTIO_STATUS_DRIVER_OK)
+	if (v->status & VIRTIO_STATUS_DRIVER_OK && !(value && virtio_has(v, VIRTIO_F_RING_RESET)))
 		return refused(v, "QueueReady after DRIVER_OK");
 	if (!value)
-		virtq_disable(q);
-	else if (virtq_enable(q))
-		log_debug("%s: queue %u: %u entries", name_of(v), q->index, q->size);
+		return virtq_disable(q);
+	if (!virtq_enable(q))
+		return;
+	log_debug("%s: queue %u: %u entries", name_of(v), q->index, q->size);
+	if (v->running)
+		virtio_wires_open(v);
+}
+
+/* 2.6.1: done when the write is. The queue may be made ready again, elsewhere and with another size. */
+static void reset_queue(struct virtio_device *v, struct virtq *q, uint32_t value)
+{
+	if (!virtio_has(v, VIRTIO_F_RING_RESET) || !v->running || value != 1 || !q->ready)
+		return refused(v, "a reset of a queue that is not in use, or not agreed on");
+	q->ready = false;
+	v->type->queue_reset(v, q->index);
+	forget_queue(q);
 }
 
 static void set_half(uint64_t *a, bool high, uint32_t value)
@@ -247,6 +268,8 @@ static void write_queue(struct virtio_device *v, unsigned reg, uint32_t value)
 		return refused(v, "a queue that the device does not have");
 	if (reg == VIRTIO_MMIO_QUEUE_READY)
 		return write_ready(v, q, value);
+	if (reg == VIRTIO_MMIO_QUEUE_RESET)
+		return reset_queue(v, q, value);
 	if (q->ready)
 		return refused(v, "a queue's place written while it is ready");
 	switch (reg) {
@@ -260,9 +283,19 @@ static void write_queue(struct virtio_device *v, unsigned reg, uint32_t value)
 	}
 }
 
+void virtio_notified(struct virtio_device *v, unsigned queue)
+{
+	if (v->running && v->queue[queue].ready && !v->queue[queue].lent)
+		v->type->notify(v, queue);
+}
+
 static void notify(struct virtio_device *v, uint32_t i)
 {
-	if (v->running && i < v->queue_count && v->queue[i].ready)
+	bool in_use = v->running && i < v->queue_count && v->queue[i].ready;
+
+	if (in_use && v->queue[i].lent)
+		virtio_wires_kick(v, i);
+	else if (in_use)
 		v->type->notify(v, i);
 	else if (!(v->status & VIRTIO_STATUS_NEEDS_RESET))
 		refused(v, "a notification for a queue that is not in use");
@@ -293,6 +326,12 @@ static void write_config(struct virtio_device *v, uint64_t offset, unsigned size
 
 /* ---- Registers ---- */
 
+/* Who works on a ring that is lent interrupts without us: the driver looks, and finds what there is. */
+static uint32_t interrupt_status(const struct virtio_device *v)
+{
+	return v->interrupt_status | (virtio_wires_bypassed(v) ? VIRTIO_MMIO_INT_VRING : 0);
+}
+
 static uint32_t read_reg(struct virtio_device *v, unsigned reg)
 {
 	const struct virtq *q = selected(v);
@@ -305,7 +344,7 @@ static uint32_t read_reg(struct virtio_device *v, unsigned reg)
 	case VIRTIO_MMIO_DEVICE_FEATURES: return feature_word(v->offered, v->device_features_sel);
 	case VIRTIO_MMIO_QUEUE_SIZE_MAX: return q ? v->type->queue_size : 0;
 	case VIRTIO_MMIO_QUEUE_READY: return q ? q->ready : 0;
-	case VIRTIO_MMIO_INTERRUPT_STATUS: return v->interrupt_status;
+	case VIRTIO_MMIO_INTERRUPT_STATUS: return interrupt_status(v);
 	case VIRTIO_MMIO_STATUS: return v->status;
 	case VIRTIO_MMIO_SHM_LEN_LOW:
 	case VIRTIO_MMIO_SHM_LEN_HIGH:
@@ -325,6 +364,7 @@ static void write_reg(struct virtio_device *v, unsigned reg, uint32_t value)
 	case VIRTIO_MMIO_QUEUE_SEL: v->queue_sel = value; break;
 	case VIRTIO_MMIO_QUEUE_SIZE:
 	case VIRTIO_MMIO_QUEUE_READY:
+	case VIRTIO_MMIO_QUEUE_RESET:
 	case VIRTIO_MMIO_QUEUE_DESC_LOW:
 	case VIRTIO_MMIO_QUEUE_DESC_HIGH:
 	case VIRTIO_MMIO_QUEUE_DRIVER_LOW:
@@ -371,7 +411,7 @@ int virtio_init(struct device *d, const struct virtio_type *type, uint64_t featu
 	CHECK(type->queue_size && type->queue_size <= VIRTQ_SIZE_MAX && !(type->queue_size & (type->queue_size - 1)));
 	v->dev = d;
 	v->type = type;
-	v->offered = features | OF_TRANSPORT;
+	v->offered = features | OF_TRANSPORT | (type->queue_reset ? FEATURE(VIRTIO_F_RING_RESET) : 0);
 	v->config = config;
 	v->config_bytes = config_bytes;
 	v->queue = calloc(queue_count ? queue_count : 1, sizeof(*v->queue));
@@ -381,6 +421,7 @@ int virtio_init(struct device *d, const struct virtio_type *type, uint64_t featu
 	for (unsigned i = 0; i < queue_count; i++) {
 		v->queue[i].v = v;
 		v->queue[i].index = i;
+		v->queue[i].epoch = 1;
 	}
 	trace_features(v, "offered", v->offered);
 	return 0;
@@ -388,6 +429,7 @@ int virtio_init(struct device *d, const struct virtio_type *type, uint64_t featu
 
 void virtio_fini(struct virtio_device *v)
 {
+	virtio_wires_free(v);
 	for (unsigned i = 0; i < v->queue_count; i++)
 		virtq_free(&v->queue[i]);
 	free(v->queue);

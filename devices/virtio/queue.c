@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Virtqueues: the only code that reads or writes a ring in guest memory.
+ * Virtqueues. This, with the two formats in split.c and packed.c, is the only code that
+ * reads or writes a ring in guest memory.
  *
  *   guest ring -> virtq_pop() -> chain of checked spans -> device -> virtq_push()
  *
  * The guest may change the ring while we read it. Every index, length and address is
  * therefore copied once, checked, and only the copy is used. What breaks a rule ends in
- * virtio_broken(): the driver has to reset. (virtio 1.2, 2.7)
+ * virtio_broken(): the driver has to reset. (virtio 1.2, 2.6 to 2.8)
  *
  * Nothing is allocated for a request once the queue has seen as many at a time: chains are
  * used again, and each keeps the room for spans it has grown to.
@@ -22,20 +23,6 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "rings are little-endi
 
 #define CHAIN_BYTES_MAX (4 * GIB) /* 2.7.5: the driver must not make a longer one */
 #define SPANS_FIRST     8
-
-/* A descriptor of an indirect table: that may begin anywhere. */
-struct loose_desc {
-	uint64_t addr;
-	uint32_t len;
-	uint16_t flags, next;
-} __attribute__((packed));
-
-static uint16_t load16(const uint16_t *p) { return __atomic_load_n(p, __ATOMIC_RELAXED); }
-static void store16(uint16_t *p, uint16_t v) { __atomic_store_n(p, v, __ATOMIC_RELAXED); }
-
-/* 2.7.6, 2.7.8: where the event indices are, behind the rings. */
-static uint16_t *used_event(const struct virtq *q) { return &q->avail->ring[q->size]; }
-static uint16_t *avail_event(const struct virtq *q) { return (uint16_t *)&q->used->ring[q->size]; }
 
 struct virtq *virtio_queue(struct virtio_device *v, unsigned i) { return &v->queue[i]; }
 bool virtq_ready(const struct virtq *q) { return q->ready; }
@@ -56,20 +43,6 @@ static void *span_at(struct virtq *q, uint64_t a, uint64_t len, bool write)
 		q->region = *r;
 	}
 	return len <= r->bytes - (a - r->base.v) && !(write && r->readonly) ? r->host + (a - r->base.v) : NULL;
-}
-
-static bool place_ring(struct virtq *q, const char *what, uint64_t a, uint64_t bytes, unsigned align, bool write,
-		       void *ptr)
-{
-	void *p = a % align ? NULL : span_at(q, a, bytes, write);
-
-	if (!p) {
-		virtio_broken(q->v, "queue %u: %s at 0x%llx, %llu bytes: not in memory at a multiple of %u", q->index,
-			      what, (unsigned long long)a, (unsigned long long)bytes, align);
-		return false;
-	}
-	memcpy(ptr, &p, sizeof(p));
-	return true;
 }
 
 /* ---- Chains, used again ---- */
@@ -156,9 +129,19 @@ static bool add_span(struct virtq *q, struct virtq_chain *c, void *p, uint32_t l
 	return true;
 }
 
-/* ---- One descriptor, a copy ---- */
+/* ---- For the formats ---- */
 
-static bool add_desc(struct virtq *q, struct virtq_chain *c, uint64_t a, uint32_t len, bool in)
+void *virtq_place(struct virtq *q, const char *what, uint64_t a, uint64_t bytes, unsigned align, bool write)
+{
+	void *p = a % align ? NULL : span_at(q, a, bytes, write);
+
+	if (!p)
+		virtio_broken(q->v, "queue %u: %s at 0x%llx, %llu bytes: not in memory at a multiple of %u", q->index,
+			      what, (unsigned long long)a, (unsigned long long)bytes, align);
+	return p;
+}
+
+bool virtq_add_span(struct virtq *q, struct virtq_chain *c, uint64_t a, uint32_t len, bool in)
 {
 	void *p;
 
@@ -181,28 +164,13 @@ static bool add_desc(struct virtq *q, struct virtq_chain *c, uint64_t a, uint32_
 	return add_span(q, c, p, len, in);
 }
 
-/* The chain's iovecs, once spans does not move any more. */
-static void close_chain(struct virtq *q, struct virtq_chain *c)
+const struct virtq_loose_desc *virtq_table(struct virtq *q, uint64_t a, uint32_t len, bool last)
 {
-	c->out = c->spans;
-	c->in = c->spans + c->out_count;
-	c->epoch = q->epoch;
-}
+	const struct virtq_loose_desc *table;
 
-static void open_chain(struct virtq_chain *c)
-{
-	c->out_count = c->in_count = 0;
-	c->out_bytes = c->in_bytes = 0;
-	c->opaque = NULL;
-}
-
-/* A table that a descriptor points to; NULL: it breaks a rule. */
-static const struct loose_desc *indirect_table(struct virtq *q, uint64_t a, uint32_t len)
-{
-	const struct loose_desc *table;
-
-	if (!q->indirect) {
-		virtio_broken(q->v, "queue %u: an indirect descriptor, a feature that was not accepted", q->index);
+	if (!q->indirect || !last) {
+		virtio_broken(q->v, "queue %u: an indirect descriptor %s", q->index,
+			      last ? "that was not agreed on" : "before others, or in an indirect table");
 		return NULL;
 	}
 	if (!len || len % sizeof(*table) || len / sizeof(*table) > q->size) {
@@ -217,132 +185,18 @@ static const struct loose_desc *indirect_table(struct virtq *q, uint64_t a, uint
 	return table;
 }
 
-/* ---- Split rings ---- */
-
-static struct loose_desc copy_desc(const volatile struct loose_desc *d)
-{
-	return (struct loose_desc){ .addr = d->addr, .len = d->len, .flags = d->flags, .next = d->next };
-}
-
-/*
- * Follows the chain from @at. All its descriptors together are at most as many as the ring
- * has entries, which also ends a chain that bites its tail.
- */
-static bool split_walk(struct virtq *q, struct virtq_chain *c, uint32_t at)
-{
-	const struct loose_desc *table = (const struct loose_desc *)q->desc;
-	uint32_t count = q->size;
-	bool nested = false;
-
-	for (uint32_t seen = 0; seen < q->size;) {
-		struct loose_desc d;
-
-		if (at >= count) {
-			virtio_broken(q->v, "queue %u: descriptor %u of %u", q->index, at, count);
-			return false;
-		}
-		d = copy_desc(&table[at]);
-		if (d.flags & VIRTQ_DESC_F_INDIRECT) {
-			if (nested || d.flags & VIRTQ_DESC_F_NEXT) {
-				virtio_broken(q->v, "queue %u: an indirect descriptor %s", q->index,
-					      nested ? "in an indirect table" : "that is not the last one");
-				return false;
-			}
-			nested = true;
-			table = indirect_table(q, d.addr, d.len);
-			if (!table)
-				return false;
-			count = d.len / sizeof(d);
-			at = 0;
-			continue;
-		}
-		if (!add_desc(q, c, d.addr, d.len, d.flags & VIRTQ_DESC_F_WRITE))
-			return false;
-		if (!(d.flags & VIRTQ_DESC_F_NEXT))
-			return true;
-		at = d.next;
-		seen++;
-	}
-	virtio_broken(q->v, "queue %u: a chain of more than %u descriptors", q->index, q->size);
-	return false;
-}
-
-/* Looks at the driver's index again. */
-static bool split_look(struct virtq *q)
-{
-	uint16_t idx = __atomic_load_n(&q->avail->idx, __ATOMIC_ACQUIRE), ahead = (uint16_t)(idx - q->next_avail);
-
-	if (ahead + q->in_flight > q->size) {
-		virtio_broken(q->v, "queue %u: %u requests and %u unfinished ones in a ring of %u", q->index, ahead,
-			      q->in_flight, q->size);
-		return false;
-	}
-	q->seen_avail = idx;
-	return ahead;
-}
-
-static void split_arm(struct virtq *q)
-{
-	store16(avail_event(q), q->next_avail);
-	q->armed = true;
-	/* Our wish before our look at its index; the driver: its index before its look at our wish (2.7.10). */
-	atomic_thread_fence(memory_order_seq_cst);
-}
-
-/*
- * With EVENT_IDX the driver is told where to notify only when there is nothing left: as long
- * as the device finds requests by itself, the driver's notifications would be for nothing.
- */
-static bool split_pending(struct virtq *q)
-{
-	if (q->next_avail != q->seen_avail || split_look(q))
-		return true;
-	if (!q->event_idx || !q->notifications || q->armed || !q->v->running)
-		return false;
-	split_arm(q);
-	return split_look(q);
-}
-
-static bool split_pop(struct virtq *q, struct virtq_chain *c)
-{
-	c->id = load16(&q->avail->ring[q->next_avail & (q->size - 1)]);
-	c->desc_count = 1;
-	return split_walk(q, c, c->id);
-}
-
-static void split_push(struct virtq *q, const struct virtq_chain *c, uint32_t written)
-{
-	struct virtq_used_elem *e = &q->used->ring[q->next_used & (q->size - 1)];
-
-	__atomic_store_n(&e->id, (uint32_t)c->id, __ATOMIC_RELAXED);
-	__atomic_store_n(&e->len, written, __ATOMIC_RELAXED);
-	__atomic_store_n(&q->used->idx, ++q->next_used, __ATOMIC_RELEASE);
-}
-
-/* 2.7.7.2, 2.7.10: has the used index passed what the driver waits for? */
-static bool split_wants_interrupt(const struct virtq *q, uint32_t fresh)
-{
-	if (!q->event_idx)
-		return !(load16(&q->avail->flags) & VIRTQ_AVAIL_F_NO_INTERRUPT);
-	return fresh > UINT16_MAX || (uint16_t)(q->next_used - load16(used_event(q)) - 1) < fresh;
-}
-
 /* ---- Ready or not ---- */
 
 bool virtq_enable(struct virtq *q)
 {
-	uint64_t size = q->size;
-
 	CHECK(!q->ready);
-	if (!size || size > q->v->type->queue_size || size & (size - 1)) {
-		virtio_broken(q->v, "queue %u: %u entries: wants a power of two up to %u", q->index, q->size,
-			      q->v->type->queue_size);
+	if (!q->size || q->size > q->v->type->queue_size) {
+		virtio_broken(q->v, "queue %u: %u entries: wants 1 to %u", q->index, q->size, q->v->type->queue_size);
 		return false;
 	}
+	q->ring = virtio_has(q->v, VIRTIO_F_RING_PACKED) ? &virtq_packed : &virtq_split;
 	q->region = (struct mem_region){ 0 };
-	if (!place_ring(q, "descriptors", q->desc_addr, 16 * size, 16, false, &q->desc) ||
-	    !place_ring(q, "available ring", q->driver_addr, 6 + 2 * size, 2, false, &q->avail) ||
-	    !place_ring(q, "used ring", q->device_addr, 6 + 8 * size, 4, true, &q->used))
+	if (!q->ring->place(q))
 		return false;
 	if (!chains_for(q)) {
 		virtio_broken(q->v, "queue %u: the host has no memory for %u requests", q->index, q->size);
@@ -352,7 +206,6 @@ bool virtq_enable(struct virtq *q)
 	q->indirect = virtio_has(q->v, VIRTIO_F_INDIRECT_DESC);
 	q->notifications = true;
 	q->armed = false;
-	q->next_avail = q->seen_avail = q->next_used = 0;
 	q->fresh = q->in_flight = 0;
 	q->ready = true;
 	return true;
@@ -360,7 +213,7 @@ bool virtq_enable(struct virtq *q)
 
 void virtq_disable(struct virtq *q)
 {
-	q->ready = false;
+	q->ready = q->lent = false;
 	q->in_flight = q->fresh = 0;
 	if (!++q->epoch)
 		q->epoch = 1;
@@ -369,12 +222,55 @@ void virtq_disable(struct virtq *q)
 
 void virtq_free(struct virtq *q) { free_chains(q); }
 
+int virtq_lend(struct virtq *q, struct virtq_loan *loan)
+{
+	bool packed = q->ring == &virtq_packed;
+	int err;
+
+	CHECK(q->ready && !q->in_flight);
+	*loan = (struct virtq_loan){
+		.desc = packed ? (void *)q->packed.desc : q->split.desc,
+		.driver = packed ? (void *)q->packed.driver_event : q->split.avail,
+		.device = packed ? (void *)q->packed.device_event : q->split.used,
+		.desc_addr = q->desc_addr,
+		.driver_addr = q->driver_addr,
+		.device_addr = q->device_addr,
+		.size = q->size,
+		.base = q->next_avail,
+	};
+	if (packed)
+		loan->base |= (uint32_t)q->packed.avail_wrap << 15 | (uint32_t)q->next_used << 16 |
+			      (uint32_t)q->packed.used_wrap << 31;
+	err = virtio_wires_lend(q->v, q->index, &loan->kick, &loan->call);
+	q->lent = !err;
+	return err;
+}
+
 /* ---- What devices call ---- */
 
 /* After a broken rule nothing is taken from the rings any more. */
-static bool usable(const struct virtq *q) { return q->ready && q->v->running; }
+static bool usable(const struct virtq *q) { return q->ready && q->v->running && !q->lent; }
 
-bool virtq_empty(struct virtq *q) { return !usable(q) || !split_pending(q); }
+/* What we write before our look at what the driver writes; it does the same the other way round (2.7.10, 2.8.10). */
+static void full_fence(void) { atomic_thread_fence(memory_order_seq_cst); }
+
+/*
+ * With EVENT_IDX the driver is told where to notify only when there is nothing left: as long
+ * as the device finds requests by itself, notifications would be for nothing.
+ */
+static bool pending(struct virtq *q)
+{
+	if (q->ring->look(q))
+		return true;
+	if (!q->event_idx || !q->notifications || q->armed || !q->v->running)
+		return false;
+	q->ring->wish(q, true);
+	q->armed = true;
+	full_fence();
+	return q->ring->look(q);
+}
+
+bool virtq_empty(struct virtq *q) { return !usable(q) || !pending(q); }
 
 struct virtq_chain *virtq_pop(struct virtq *q)
 {
@@ -387,29 +283,36 @@ struct virtq_chain *virtq_pop(struct virtq *q)
 		virtio_broken(q->v, "queue %u: the host has no memory for a request", q->index);
 		return NULL;
 	}
-	open_chain(c);
-	if (!split_pop(q, c)) {
+	c->out_count = c->in_count = 0;
+	c->out_bytes = c->in_bytes = 0;
+	c->opaque = NULL;
+	if (!q->ring->get(q, c)) {
 		drop_chain(q, c);
 		return NULL;
 	}
-	close_chain(q, c);
-	q->next_avail++;
+	c->out = c->spans;
+	c->in = c->spans + c->out_count;
+	c->epoch = q->epoch;
+	q->ring->move(q, c->desc_count);
 	q->armed = false;
-	q->in_flight++;
+	q->in_flight += c->desc_count;
 	return c;
 }
+
+/* It has been pushed, or a reset has made it void. */
+static bool stale(const struct virtq_chain *c) { return c->epoch != c->queue->epoch; }
 
 void virtq_push(struct virtq_chain *c, uint32_t written)
 {
 	struct virtq *q = c->queue;
 
-	if (c->epoch != q->epoch)
-		return; /* from before a reset */
+	if (stale(c))
+		return;
 	if (usable(q)) {
-		split_push(q, c, written);
-		q->fresh++;
+		q->ring->put(q, c, written);
+		q->fresh += c->desc_count;
 	}
-	q->in_flight--;
+	q->in_flight -= c->desc_count;
 	drop_chain(q, c);
 }
 
@@ -417,11 +320,11 @@ void virtq_unpop(struct virtq_chain *c)
 {
 	struct virtq *q = c->queue;
 
-	if (c->epoch != q->epoch)
+	if (stale(c))
 		return;
-	q->next_avail--;
+	q->ring->move(q, -(int)c->desc_count);
 	q->armed = false;
-	q->in_flight--;
+	q->in_flight -= c->desc_count;
 	drop_chain(q, c);
 }
 
@@ -432,9 +335,8 @@ void virtq_interrupt(struct virtq *q)
 	if (!fresh || !usable(q))
 		return;
 	q->fresh = 0;
-	/* Our index before our look at its wish; the driver: its wish before its look at our index. */
-	atomic_thread_fence(memory_order_seq_cst);
-	if (split_wants_interrupt(q, fresh))
+	full_fence();
+	if (q->ring->wants_interrupt(q, fresh))
 		virtio_interrupt_used(q->v);
 }
 
@@ -442,14 +344,9 @@ void virtq_notifications(struct virtq *q, bool on)
 {
 	if (!usable(q) || q->notifications == on)
 		return;
-	q->notifications = on;
-	if (q->event_idx) {
-		if (on)
-			split_arm(q);
-		return;
-	}
-	store16(&q->used->flags, on ? 0 : VIRTQ_USED_F_NO_NOTIFY);
-	atomic_thread_fence(memory_order_seq_cst);
+	q->notifications = q->armed = on;
+	q->ring->wish(q, on);
+	full_fence();
 }
 
 /* ---- Bytes ---- */

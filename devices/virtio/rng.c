@@ -57,10 +57,14 @@ static void rng_notify(struct virtio_device *v, unsigned queue)
 	virtq_interrupt(q);
 }
 
+/* Nothing is ever in flight. */
+static void rng_queue_reset(struct virtio_device *v, unsigned queue) { (void)v, (void)queue; }
+
 static const struct virtio_type rng_virtio = {
 	.id = VIRTIO_ID_RNG,
 	.queue_size = 64,
 	.notify = rng_notify,
+	.queue_reset = rng_queue_reset,
 };
 
 static int rng_create(struct device *d) { return virtio_init(d, &rng_virtio, 0, 1, NULL, 0); }

@@ -13,6 +13,7 @@
 #include <vmm/types.h>
 
 struct bus;
+struct vm;
 
 enum bus_result {
 	BUS_OK,         /* handled; a read has filled *value */
@@ -47,6 +48,13 @@ int bus_add(struct bus *b, const struct bus_range *r);
 void bus_del(struct bus *b, const void *opaque);
 
 enum bus_result bus_access(struct bus *b, gpa_t a, unsigned size, uint64_t *value, bool write);
+
+/*
+ * From now on a guest's write of @value, @bytes wide, to @a signals eventfd @fd instead of coming here, as
+ * long as the eventfd is open. -ENOTSUP, without a message, where the hypervisor has no such thing: then
+ * everything comes here.
+ */
+int bus_notify_fd(struct vm *vm, gpa_t a, unsigned bytes, uint64_t value, int fd);
 
 /* The range with byte @a, or NULL. */
 const struct bus_range *bus_find(const struct bus *b, gpa_t a);

@@ -17,4 +17,10 @@ struct vm;
  */
 void irq_set(struct vm *vm, unsigned spi, bool level);
 
+/*
+ * From now on each write to eventfd @fd makes the edge interrupt @spi pending, without a way through vmm,
+ * as long as the eventfd is open. -ENOTSUP, without a message, where the hypervisor has no such thing.
+ */
+int irq_eventfd(struct vm *vm, unsigned spi, int fd);
+
 #endif

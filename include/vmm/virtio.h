@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * How a virtio device presents itself, and what the transport and the rings offer it.
- * devices/virtio/mmio.c is the only code that knows a transport register, queue.c the
- * only one that reads or writes a ring.
+ * devices/virtio/mmio.c is the only code that knows a transport register; queue.c, split.c
+ * and packed.c are the only ones that read or write a ring.
  *
  * A device is one file in devices/virtio. Its state begins with a struct virtio_device:
  *
@@ -77,7 +77,7 @@ struct virtio_device {
 	uint32_t interrupt_status, generation;
 	uint32_t device_features_sel, driver_features_sel, queue_sel;
 	uint64_t driver_features;
-	struct virtio_wires *wires;     /* eventfds towards the hypervisor, or NULL */
+	struct virtio_wires *wires;     /* eventfds (wires.c), or NULL */
 };
 
 /* Designated initialisers of every virtio device's device_type. */

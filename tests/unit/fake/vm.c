@@ -7,6 +7,8 @@
 #include "vm.h"
 
 void __wrap_irq_set(struct vm *vm, unsigned spi, bool level);
+int __wrap_irq_eventfd(struct vm *vm, unsigned spi, int fd);
+int __wrap_bus_notify_fd(struct vm *vm, gpa_t a, unsigned bytes, uint64_t value, int fd);
 void __wrap_vm_guest_panicked(struct vm *vm, const char *text);
 void __wrap_vm_quit(struct vm *vm);
 void __wrap_vm_power_button(struct vm *vm);
@@ -15,6 +17,28 @@ void __wrap_irq_set(struct vm *vm, unsigned spi, bool level)
 {
 	vm->raised[spi] += level && !vm->line[spi];
 	vm->line[spi] = level;
+}
+
+int __wrap_irq_eventfd(struct vm *vm, unsigned spi, int fd)
+{
+	(void)spi;
+	if (!vm->has_eventfds)
+		return -ENOTSUP;
+	vm->eventfds++;
+	vm->call_fd = fd;
+	return 0;
+}
+
+int __wrap_bus_notify_fd(struct vm *vm, gpa_t a, unsigned bytes, uint64_t value, int fd)
+{
+	if (!vm->has_eventfds)
+		return -ENOTSUP;
+	vm->eventfds++;
+	vm->kick.addr = a.v;
+	vm->kick.bytes = bytes;
+	vm->kick.value = value;
+	vm->kick.fd = fd;
+	return 0;
 }
 
 void __wrap_vm_guest_panicked(struct vm *vm, const char *text)

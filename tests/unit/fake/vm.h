@@ -13,6 +13,11 @@ struct vm {
 	unsigned raised[288];           /* 0 -> 1 changes */
 	unsigned panics, quits, presses;
 	char panic_text[200];
+	/* The hypervisor has irqfd and ioeventfd: what it was given last. Otherwise it refuses them. */
+	bool has_eventfds;
+	unsigned eventfds;
+	int call_fd;
+	struct { uint64_t addr, value; unsigned bytes; int fd; } kick;
 	/* What fake_vm_new() makes. */
 	struct loop *loop;
 	struct bus *bus;
