@@ -51,7 +51,9 @@ void __wrap_vm_quit(struct vm *vm) { vm->quits++; }
 
 void __wrap_vm_power_button(struct vm *vm) { vm->presses++; }
 
-struct vm *fake_vm_new(void)
+struct vm *fake_vm_new(void) { return fake_vm_with(NULL, NULL); }
+
+struct vm *fake_vm_with(struct mem *mem, const struct firmware *firmware)
 {
 	struct vm *vm = calloc(1, sizeof(*vm));
 
@@ -59,10 +61,14 @@ struct vm *fake_vm_new(void)
 	vm->loop = loop_new();
 	vm->bus = bus_new();
 	CHECK(vm->loop && vm->bus && !console_create("null", vm->loop, vm, &vm->console));
-	CHECK(!devices_create(
-		&vm->devices,
-		&(struct device_env){ .vm = vm, .bus = vm->bus, .loop = vm->loop, .console = vm->console },
-		&(struct opt_devices){ 0 }));
+	CHECK(!devices_create(&vm->devices,
+			      &(struct device_env){ .vm = vm,
+						    .mem = mem,
+						    .bus = vm->bus,
+						    .loop = vm->loop,
+						    .console = vm->console,
+						    .firmware = firmware },
+			      &(struct opt_devices){ 0 }));
 	return vm;
 }
 

@@ -27,6 +27,8 @@ struct vm {
 
 /* With a loop, a bus, a console on a null host end, and every on_board device. */
 struct vm *fake_vm_new(void);
+/* The same with memory, which stays the caller's, and with_firmware devices. Both may be NULL. */
+struct vm *fake_vm_with(struct mem *mem, const struct firmware *firmware);
 void fake_vm_free(struct vm *vm);
 /* The registers of a device: 4-byte accesses that must succeed. */
 uint32_t fake_read(struct vm *vm, uint64_t addr);
