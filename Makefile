@@ -44,7 +44,7 @@ WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -W
 CFLAGS_ALL := -std=c11 -D_GNU_SOURCE -g $(WARN) $(CFLAGS_$(MODE)) $(CFLAGS_ARCH) -Iinclude -I$(OUT)/gen -pthread $(CFLAGS)
 LDFLAGS_ALL := $(CFLAGS_$(MODE)) $(LDFLAGS_ARCH) -pthread $(LDFLAGS)
 # libcapstone is loaded when it is needed: arch/arm64/cpu/disas.c.
-LIBS := -lfdt -lz -lzstd -llz4 -llzma -ljson-c -lm
+LIBS := -lfdt -luring -lz -lzstd -llz4 -llzma -ljson-c -lm
 
 BACKENDS := $(patsubst %/,%,$(wildcard src/hv/*/))
 FOLDERS := src src/cmd src/hv $(BACKENDS) arch/arm64 arch/arm64/gic arch/arm64/cpu devices devices/char devices/virtio devices/disk devices/net

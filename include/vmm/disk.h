@@ -25,6 +25,7 @@ struct disk;
 struct disk_layer;
 
 #define DISK_SECTOR_BYTES 512
+#define DISK_THREADS_MAX  64
 
 /* ---- For devices ---- */
 
@@ -178,6 +179,7 @@ struct disk_layer {
 	char *name;                     /* path or URL, for messages */
 	struct disk_info info;
 	struct disk_layer *below;       /* what it lies on, where it is one; disk_layer_close() closes it after it */
+	bool guessed;                   /* nobody named the format */
 	void *state;
 };
 
