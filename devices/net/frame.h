@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Bytes of frames: private to devices/net. */
+#ifndef NET_FRAME_H
+#define NET_FRAME_H
+
+#include <vmm/net.h>
+
+/* Copies the frame to @to, which has NET_FRAME_MAX bytes. */
+void frame_copy(const struct net_frame *f, uint8_t *to);
+
+/* The sum of 16-bit words (RFC 1071), folded to 16 bits and not inverted; @sum is what to add it to. */
+uint16_t frame_sum(const uint8_t *bytes, size_t count, uint32_t sum);
+
+/* Does what hdr.flags NEEDS_CSUM asks for to the copy @bytes of the frame. */
+void frame_checksum(const struct net_frame *f, uint8_t *bytes);
+
+#endif
