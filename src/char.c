@@ -10,7 +10,15 @@
 
 REGISTRY_BY_NAME(chardev, const struct chardev_type, chardev_type_at, chardev_type_find);
 
-static int chardev_unknown(const char *spec)
+const struct chardev_type *chardev_type_of(const char *spec)
+{
+	char name[32]; /* too long is unknown as well */
+
+	snprintf(name, sizeof(name), "%.*s", (int)strcspn(spec, ":"), spec);
+	return chardev_type_find(name);
+}
+
+static int chardev_unknown(const char *said, const char *spec)
 {
 	char known[256] = "";
 
@@ -19,32 +27,29 @@ static int chardev_unknown(const char *spec)
 
 		text_add_item(known, sizeof(known), ", ", "%s%s%s", t->name, t->arg ? ":" : "", t->arg ? t->arg : "");
 	}
-	return log_err(-EINVAL, "--console %.80s: no such console; there are %s", spec, known);
+	return log_err(-EINVAL, "%s %.80s: no such console; there are %s", said, spec, known);
 }
 
-int chardev_open(const char *spec, struct loop *l, const struct chardev_user *user, void *opaque,
+int chardev_open(const char *said, const char *spec, struct loop *l, const struct chardev_user *user, void *opaque,
 		 struct chardev **chardev)
 {
-	size_t len = strcspn(spec, ":");
-	const char *arg = spec[len] ? spec + len + 1 : NULL;
-	const struct chardev_type *t;
+	const struct chardev_type *t = chardev_type_of(spec);
+	const char *arg = strchr(spec, ':');
 	struct chardev *c;
-	char name[32]; /* too long is unknown as well */
 	int err;
 
 	*chardev = NULL;
-	snprintf(name, sizeof(name), "%.*s", (int)len, spec);
-	t = chardev_type_find(name);
+	arg = arg ? arg + 1 : NULL;
 	if (!t)
-		return chardev_unknown(spec);
+		return chardev_unknown(said, spec);
 	if (t->arg && (!arg || !*arg))
-		return log_err(-EINVAL, "--console %s: needs a value: %s:%s", t->name, t->name, t->arg);
+		return log_err(-EINVAL, "%s %s: needs a value: %s:%s", said, t->name, t->name, t->arg);
 	if (!t->arg && arg)
-		return log_err(-EINVAL, "--console %s: takes no value, not \"%.80s\"", t->name, arg);
+		return log_err(-EINVAL, "%s %s: takes no value, not \"%.80s\"", said, t->name, arg);
 	c = calloc(1, sizeof(*c));
 	if (!c)
 		return -ENOMEM;
-	*c = (struct chardev){ .type = t, .loop = l, .user = user, .opaque = opaque };
+	*c = (struct chardev){ .type = t, .said = said, .loop = l, .user = user, .opaque = opaque };
 	c->state = calloc(1, t->state_bytes ? t->state_bytes : 1);
 	err = c->state ? t->open(c, arg) : -ENOMEM;
 	if (err) {

@@ -98,10 +98,9 @@ static void on_silence(void *opaque)
 {
 	struct vm *vm = opaque;
 	char where[200], count[48] = "";
-	uint64_t total, insns;
+	uint64_t insns;
 
-	console_kept(vm->console, NULL, 0, &total);
-	if (total || vm->resets || is_stopped(vm))
+	if (console_used(vm->console) || vm->resets || is_stopped(vm))
 		return;
 	vm_pause(vm);
 	arch_where(vm->hv, vm->vcpus[0].hv, where, sizeof(where));
@@ -342,10 +341,10 @@ static int build_mappings(struct vm *vm)
 /* Kept over resets: what the user sees and types survives. */
 static int build_console(struct vm *vm)
 {
-	/* Who only wants the tree keeps the terminal as it is. */
-	const char *where = vm->cfg->dump_dtb ? "null" : vm->cfg->console;
-
-	return vm->console ? 0 : console_create(where, vm->loop, vm, &vm->console);
+	/* Who only wants the tree keeps the terminal as it is, and files and sockets. */
+	if (vm->console || vm->cfg->dump_dtb)
+		return 0;
+	return console_create(vm->cfg->console, vm->loop, vm, &vm->console);
 }
 
 /* Kept over resets, like the chip's contents that it stands for. */
@@ -696,6 +695,7 @@ void vm_run(struct vm *vm, struct vm_result *r)
 		vm_resume(vm);
 		loop_run(vm->loop);
 		vm_pause(vm);
+		console_flush(vm->console); /* before what we say about it */
 		if (!is_stopped(vm))
 			continue; /* two vCPUs asked for the reset that has been done */
 		r->status = stop_status(vm, r->text, sizeof(r->text));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -9,6 +10,17 @@
 #include "fdio.h"
 
 #define CHUNK_BYTES 4096
+
+bool window_size(int fd, uint16_t *cols, uint16_t *rows)
+{
+	struct winsize w;
+
+	if (ioctl(fd, TIOCGWINSZ, &w) || !w.ws_col || !w.ws_row)
+		return false;
+	*cols = w.ws_col;
+	*rows = w.ws_row;
+	return true;
+}
 
 /* ---- Reading ---- */
 
@@ -168,7 +180,8 @@ size_t writer_write(struct writer *w, const uint8_t *bytes, size_t len)
 		} else if (errno != EINTR) {
 			w->dead = true;
 			if (errno != EPIPE && errno != EIO && errno != ECONNRESET)
-				log_warn("console: output is lost from here on: %s", strerror(errno));
+				log_warn("%s: output is lost from here on: %s", w->c->said + strspn(w->c->said, "-"),
+					 strerror(errno));
 		}
 	}
 	if (w->dead)

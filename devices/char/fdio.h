@@ -27,6 +27,9 @@ struct reader {
 	struct loop_fd *event;
 };
 
+/* Of the terminal @fd; false: it is none, or its window has no size. */
+bool window_size(int fd, uint16_t *cols, uint16_t *rows);
+
 /* Once, before everything else; data, eof and always are the caller's to set. */
 void reader_init(struct reader *r, struct chardev *c);
 /* @fd: something that read() does not block on after EPOLLIN. Main thread; again after close is fine. */

@@ -13,7 +13,7 @@ static int file_open(struct chardev *c, const char *arg)
 	int fd = open(arg, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0666);
 
 	if (fd < 0)
-		return log_err(-errno, "--console file:%s: cannot write there: %s", arg,
+		return log_err(-errno, "%s file:%s: cannot write there: %s", c->said, arg,
 			       errno == ENXIO ? "nobody reads that FIFO" : strerror(errno));
 	duplex_init(c, true);
 	writer_open(&x->out, fd);

@@ -34,6 +34,8 @@ static void pty_check(struct chardev *c)
 	atomic_store(&p->io.connected, true);
 	reader_open(&p->io.in, p->master);
 	c->user->writable(c->opaque);
+	if (c->user->resized)
+		c->user->resized(c->opaque);
 }
 
 static void pty_opened(void *opaque, uint32_t events)
@@ -101,14 +103,14 @@ static int pty_open(struct chardev *c, const char *arg)
 	duplex_init(c, false);
 	if (p->master < 0 || p->inotify < 0 || grantpt(p->master) || unlockpt(p->master) ||
 	    ptsname_r(p->master, path, sizeof(path))) {
-		err = log_err(-errno, "--console pty: the host gives no pseudo terminal: %s", strerror(errno));
+		err = log_err(-errno, "%s pty: the host gives no pseudo terminal: %s", c->said, strerror(errno));
 		goto close;
 	}
 	err = pty_raw(path);
 	if (!err && inotify_add_watch(p->inotify, path, IN_OPEN) < 0)
 		err = -errno;
 	if (err) {
-		log_err(err, "--console pty: %s: %s", path, strerror(-err));
+		log_err(err, "%s pty: %s: %s", c->said, path, strerror(-err));
 		goto close;
 	}
 	out = fcntl(p->master, F_DUPFD_CLOEXEC, 0);
@@ -116,14 +118,20 @@ static int pty_open(struct chardev *c, const char *arg)
 		writer_open(&p->io.out, out);
 	p->opened = out < 0 ? NULL : loop_add_fd(c->loop, p->inotify, EPOLLIN, NULL, pty_opened, c);
 	if (!p->opened) {
-		err = log_err(-EMFILE, "--console pty: cannot watch %s", path);
+		err = log_err(-EMFILE, "%s pty: cannot watch %s", c->said, path);
 		goto close;
 	}
-	log_info("console: %s", path);
+	log_info("%s: %s", c->said + strspn(c->said, "-"), path);
 	return 0;
 close:
 	pty_close(c);
 	return err;
+}
+
+/* As whoever has opened it has set it: screen and the like tell the terminal that they are on, not this one. */
+static bool pty_size(struct chardev *c, uint16_t *cols, uint16_t *rows)
+{
+	return window_size(((struct pty *)c->state)->master, cols, rows);
 }
 
 static const struct chardev_type pty_type = {
@@ -135,5 +143,6 @@ static const struct chardev_type pty_type = {
 	.write = duplex_write,
 	.want = duplex_want,
 	.connected = duplex_connected,
+	.size = pty_size,
 };
 CHARDEV(pty, &pty_type);

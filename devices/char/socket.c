@@ -92,22 +92,22 @@ static int sock_open(struct chardev *c, const char *arg)
 	duplex_init(c, false);
 	s->addr.sun_family = AF_UNIX;
 	if (strlen(arg) >= sizeof(s->addr.sun_path))
-		return log_err(-ENAMETOOLONG, "--console socket:%s: a socket's path has at most %zu bytes", arg,
+		return log_err(-ENAMETOOLONG, "%s socket:%s: a socket's path has at most %zu bytes", c->said, arg,
 			       sizeof(s->addr.sun_path) - 1);
 	strcpy(s->addr.sun_path, arg);
 	s->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (s->listener < 0)
-		return log_err(-errno, "--console socket:%s: %s", arg, strerror(errno));
+		return log_err(-errno, "%s socket:%s: %s", c->said, arg, strerror(errno));
 	sock_remove_stale(&s->addr);
 	if (bind(s->listener, (struct sockaddr *)&s->addr, sizeof(s->addr))) {
-		err = log_err(-errno, "--console socket:%s: cannot listen there: %s", arg, strerror(errno));
+		err = log_err(-errno, "%s socket:%s: cannot listen there: %s", c->said, arg, strerror(errno));
 		close(s->listener);
 		return err;
 	}
 	s->accepting =
 		listen(s->listener, 4) ? NULL : loop_add_fd(c->loop, s->listener, EPOLLIN, NULL, sock_accept, c);
 	if (!s->accepting) {
-		err = log_err(-EIO, "--console socket:%s: the host does not let us listen", arg);
+		err = log_err(-EIO, "%s socket:%s: the host does not let us listen", c->said, arg);
 		sock_close(c);
 		return err;
 	}

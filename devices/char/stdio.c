@@ -15,6 +15,8 @@
 #include <string.h>
 #include <termios.h>
 #include <unistd.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <vmm/err.h>
 #include <vmm/log.h>
@@ -27,6 +29,8 @@ struct stdio {
 	struct duplex io; /* first */
 	bool terminal;
 	bool escaped; /* Ctrl-a was the last key */
+	int winch;    /* signalfd of the window's changes; -1: none */
+	struct loop_fd *resized;
 };
 
 /* ---- The terminal and the signals ---- */
@@ -186,6 +190,52 @@ static void terminal_keys(struct reader *r, const uint8_t *bytes, size_t len, si
 		r->c->user->input(r->c->opaque, keys, count);
 }
 
+/* ---- The window ---- */
+
+static bool stdio_size(struct chardev *c, uint16_t *cols, uint16_t *rows)
+{
+	return ((struct stdio *)c->state)->terminal && window_size(STDIN_FILENO, cols, rows);
+}
+
+static void window_changed(void *opaque, uint32_t events)
+{
+	struct chardev *c = opaque;
+	struct signalfd_siginfo info;
+
+	(void)events;
+	while (read(((struct stdio *)c->state)->winch, &info, sizeof(info)) == sizeof(info))
+		;
+	if (c->user->resized)
+		c->user->resized(c->opaque);
+}
+
+/* Before there are threads, so that all of them leave the signal to the loop. A host that refuses: the size stays. */
+static void watch_window(struct chardev *c)
+{
+	struct stdio *s = c->state;
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGWINCH);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	s->winch = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (s->winch >= 0)
+		s->resized = loop_add_fd(c->loop, s->winch, EPOLLIN, NULL, window_changed, c);
+}
+
+static void unwatch_window(struct stdio *s)
+{
+	sigset_t set;
+
+	loop_del_fd(s->resized);
+	if (s->winch < 0)
+		return;
+	close(s->winch);
+	sigemptyset(&set);
+	sigaddset(&set, SIGWINCH);
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
 /* ---- Host end ---- */
 
 /*
@@ -219,6 +269,7 @@ static int stdio_open(struct chardev *c, const char *arg)
 	int out = stdout_open();
 
 	(void)arg;
+	s->winch = -1;
 	duplex_init(c, true);
 	if (out >= 0)
 		writer_open(&s->io.out, out);
@@ -232,6 +283,7 @@ static int stdio_open(struct chardev *c, const char *arg)
 	if (s->terminal && tty_raw()) {
 		s->io.in.data = terminal_keys;
 		s->io.in.always = true;
+		watch_window(c);
 	}
 	/* The end of input does not end the guest: the reader just closes. */
 	reader_open(&s->io.in, STDIN_FILENO);
@@ -240,6 +292,7 @@ static int stdio_open(struct chardev *c, const char *arg)
 
 static void stdio_close(struct chardev *c)
 {
+	unwatch_window(c->state);
 	duplex_close(c);
 	tty_restore();
 	keeper_end(&tty.keeper);
@@ -253,6 +306,8 @@ static const struct chardev_type stdio_type = {
 	.close = stdio_close,
 	.write = duplex_write,
 	.want = duplex_want,
+	.size = stdio_size,
 	.on_terminal = true,
+	.once = true,
 };
 CHARDEV(stdio, &stdio_type);

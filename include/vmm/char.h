@@ -2,7 +2,8 @@
 /*
  * Host ends of a character stream: terminal, file, pty, socket, nothing.
  *
- * A file in devices/char ending in CHARDEV(name, &type) is one: `--console name[:arg]`.
+ * A file in devices/char ending in CHARDEV(name, &type) is one: `--console name[:arg]`,
+ * and for ports of virtio-console.
  * Input arrives on the main thread. Output never blocks: write takes what the
  * host takes now; the caller keeps the rest and asks for chardev_user.writable.
  */
@@ -22,6 +23,8 @@ struct chardev_user {
 	void (*input)(void *opaque, const uint8_t *bytes, size_t len);
 	/* There may be room, or a peer has come or gone. */
 	void (*writable)(void *opaque);
+	/* The window at the host end has another size now. May be NULL. */
+	void (*resized)(void *opaque);
 	/* The user at the host end wants to leave, or presses the guest's power key. */
 	void (*quit)(void *opaque);
 	void (*power)(void *opaque);
@@ -41,11 +44,15 @@ struct chardev_type {
 	void    (*want)(struct chardev *c, size_t input, bool output);
 	/* Any thread; NULL: always. false: nobody is there, old output may be dropped for newer. */
 	bool    (*connected)(struct chardev *c);
+	/* Any thread; NULL: never. Columns and rows of the window at the host end; false: it has none. */
+	bool    (*size)(struct chardev *c, uint16_t *cols, uint16_t *rows);
 	bool    on_terminal;                    /* output may be on the terminal of our messages */
+	bool    once;                           /* a process has only one */
 };
 
 struct chardev {
 	const struct chardev_type *type;
+	const char *said;                       /* as the user did, for messages: "--console" */
 	struct loop *loop;
 	const struct chardev_user *user;
 	void *opaque;
@@ -57,9 +64,14 @@ struct chardev {
 const struct chardev_type *chardev_type_at(unsigned i);         /* NULL past the last; sorted by name */
 const struct chardev_type *chardev_type_find(const char *name);
 
-/* @spec is "name" or "name:arg". On failure *c is NULL and a message was printed. */
-int chardev_open(const char *spec, struct loop *l, const struct chardev_user *user, void *opaque,
+/*
+ * @spec is "name" or "name:arg", which the user gave with @said; both strings outlive the
+ * host end. On failure *c is NULL and a message was printed.
+ */
+int chardev_open(const char *said, const char *spec, struct loop *l, const struct chardev_user *user, void *opaque,
 		 struct chardev **c);
+/* Of which type @spec is; NULL: none, or one that does not exist. */
+const struct chardev_type *chardev_type_of(const char *spec);
 void chardev_close(struct chardev *c);
 
 #endif

@@ -495,7 +495,7 @@ static void note_readable(void *opaque) { (void)opaque; }
 
 static void a_full_peer_makes_the_guest_wait_and_loses_nothing(void **state)
 {
-	static const struct console_uart uart = { note_readable, note_writable };
+	static const struct console_uart uart = { .readable = note_readable, .writable = note_writable };
 	char path[] = "/tmp/vmm-sock-XXXXXX", spec[64];
 	static char got[4 * MIB];
 	size_t sent = 0, received = 0;
