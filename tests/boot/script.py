@@ -4,6 +4,7 @@
 A file NAME.boot has settings, a line "---", then steps:
 
   kernel   NAME ...       from tests/setup; one boot for each
+  firmware NAME ...       likewise; then a kernel is not needed
   cpus     N ...          one boot for each
   mem      SIZE ...       taken in turn over the boots (all of them with --long)
   cmdline  TEXT           (default: console=ttyAMA0)
@@ -18,9 +19,13 @@ A file NAME.boot has settings, a line "---", then steps:
 
   expect REGEX            wait for it in what comes after the last match
   send   TEXT             type a line
+  keys   TEXT             type that and no more; \\r, \\x1b and the like as in Python
   run    COMMAND          type it, wait until it ends, its status must be 0
   lasts  A B COMMAND      run it; by the clock of this machine it takes A to B seconds
   end                     wait for vmm to end by itself
+  again                   wait for that, its status as for the last one, and start it once more
+
+TMP in options is a folder of this boot.
 
 SLOWER in a step is how many times slower than ours the machine is that vmm runs on; B and the
 timeout are multiplied with it.
@@ -32,7 +37,10 @@ import re
 import select
 import signal
 import subprocess
+import tempfile
 import time
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
 class Console:
@@ -66,8 +74,13 @@ class Console:
             if not self.read():
                 self.fail(f"ended without {pattern!r}")
 
+    def keys(self, text):
+        self.p.stdin.write(text.encode().decode("unicode_escape").encode())
+        self.p.stdin.flush()
+
     def send(self, line):
-        self.p.stdin.write((line + "\n").encode())
+        # As a terminal's Enter key does; firmware wants nothing else.
+        self.p.stdin.write((line + "\r").encode())
         self.p.stdin.flush()
 
     def run(self, command):
@@ -100,31 +113,59 @@ class Console:
 
 
 class Boot:
-    def __init__(self, file, kernel, cpus, mem, settings, steps):
-        self.kernel, self.cpus, self.mem, self.settings, self.steps = kernel, cpus, mem, settings, steps
-        self.name = f"{file} {kernel} cpus={cpus} mem={mem}"
+    def __init__(self, file, firmware, kernel, cpus, mem, settings, steps):
+        self.firmware, self.kernel, self.cpus, self.mem, self.settings, self.steps = firmware, kernel, cpus, mem, settings, steps
+        self.name = " ".join([file, *filter(None, (firmware, kernel)), f"cpus={cpus} mem={mem}"])
         self.alone = "alone" in settings
 
     def run(self, r, Fail, Skip, place):
         s = self.settings
         place.wants({k: " ".join(v) for k, v in s.items() if k in ("backends", "needs")})
-        initrd = os.path.join(os.path.dirname(os.path.dirname(r.kernel(self.kernel))),
-                              s.get("initrd", ["initramfs.cpio.gz"])[0].replace("KERNEL", self.kernel))
-        if not os.path.exists(initrd):
-            raise Skip(f"no {initrd}: tests/setup guest")
-        argv = place.argv("--kernel", r.kernel(self.kernel), "--initrd", initrd, "--cpus", self.cpus, "--mem", self.mem,
-                          "--cmdline", " ".join([*s.get("cmdline", ["console=ttyAMA0"]), *place.cmdline]), *s.get("options", []))
-        slower = r.slower * place.slower
-        c = Console(argv, time.monotonic() + float(s.get("timeout", ["180"])[0]) * slower, slower, s.get("refuse", []), Fail)
+        images = self.images(r, Skip, place)
+        # Below the project: hosts of tests/kvm see it there, too.
+        os.makedirs(os.path.join(TOP, "out/boot"), exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=os.path.join(TOP, "out/boot")) as tmp:
+            argv = place.argv(*images, "--cpus", self.cpus, "--mem", self.mem,
+                              *(o.replace("TMP", tmp) for o in s.get("options", [])))
+            slower = r.slower * place.slower
+            self.judge(argv, time.monotonic() + float(s.get("timeout", ["180"])[0]) * slower, slower, Fail)
+
+    def images(self, r, Skip, place):
+        s, options = self.settings, []
+        if self.firmware:
+            options += ["--firmware", r.firmware(self.firmware)]
+        if self.kernel:
+            initrd = os.path.join(os.path.dirname(os.path.dirname(r.kernel(self.kernel))),
+                                  s.get("initrd", ["initramfs.cpio.gz"])[0].replace("KERNEL", self.kernel))
+            if not os.path.exists(initrd):
+                raise Skip(f"no {initrd}: tests/setup guest")
+            options += ["--kernel", r.kernel(self.kernel), "--initrd", initrd,
+                        "--cmdline", " ".join([*s.get("cmdline", ["console=ttyAMA0"]), *place.cmdline])]
+        return options
+
+    def judge(self, argv, deadline, slower, Fail):
+        def start():
+            return Console(argv, deadline, slower, self.settings.get("refuse", []), Fail)
+
+        c = start()
         try:
             for verb, text in self.steps:
-                {"expect": c.expect, "send": c.send, "run": c.run, "lasts": c.lasts, "end": lambda _: c.end()}[verb](
-                    text.replace("SLOWER", str(slower)))
-            status = c.end()
-            if status != int(s.get("status", ["0"])[0]):
-                c.fail(f"exit status {status}")
+                if verb == "again":
+                    self.ended(c)
+                    c.close()
+                    c = start()
+                elif verb == "end":
+                    c.end()
+                else:
+                    getattr(c, verb)(text.replace("SLOWER", str(slower)))
+            self.ended(c)
         finally:
             c.close()
+
+    def ended(self, c):
+        status = c.end()
+        if status != int(self.settings.get("status", ["0"])[0]):
+            c.fail(f"exit status {status}")
 
 
 def parse(path):
@@ -139,7 +180,7 @@ def parse(path):
         key, _, rest = line.partition(" ")
         rest = rest.strip()
         if body:
-            if key not in ("expect", "send", "run", "lasts", "end"):
+            if key not in ("expect", "send", "keys", "run", "lasts", "end", "again"):
                 raise ValueError(f"{path}:{number}: unknown step {key!r}")
             steps.append((key, rest))
         elif key == "refuse":
@@ -157,10 +198,10 @@ def load(folder, long):
             settings = {**base, **settings}
         if "long" in settings.get("when", []) and not long:
             continue
-        kinds = list(itertools.product(settings["kernel"], settings.get("cpus", ["1"])))
+        kinds = list(itertools.product(settings.get("firmware", [None]), settings.get("kernel", [None]), settings.get("cpus", ["1"])))
         mems = settings.get("mem", ["512M"])
-        for n, (kernel, cpus) in enumerate(kinds):
+        for n, (firmware, kernel, cpus) in enumerate(kinds):
             # Not a row of a Latin square by accident: shift by one for each kernel.
             turn = n + n // len(settings.get("cpus", ["1"]))
             for mem in mems if long else [mems[turn % len(mems)]]:
-                yield Boot(file[:-5], kernel, cpus, mem, settings, steps)
+                yield Boot(file[:-5], firmware, kernel, cpus, mem, settings, steps)
