@@ -10,15 +10,19 @@
  * Queues: receive and transmit of pair 0, of pair 1, ..., control; the last is number 2 for a driver
  * without VIRTIO_NET_F_MQ.
  */
+#include <linux/vhost.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/random.h>
 #include <vmm/err.h>
 #include <vmm/log.h>
 #include <vmm/loop.h>
 #include <vmm/net.h>
 #include <vmm/virtio.h>
+
+#include "vhost.h"
 
 #define QUEUE_SIZE    256
 #define RX_CHAINS_MAX 256
@@ -35,6 +39,7 @@ struct net {
 	uint64_t mtu, pairs;
 	uint8_t mac[ETH_ALEN]; /* at power-on */
 	bool link_up;
+	struct vhost *vhost[NET_PAIRS_MAX]; /* of each pair, or all NULL */
 
 	/* Since the driver's start. */
 	unsigned active_pairs, guest_offloads, host_offloads;
@@ -498,10 +503,79 @@ static unsigned host_offloads(uint64_t features)
 	       (features >> VIRTIO_NET_F_HOST_ECN & 1 ? NET_TSO_ECN : 0);
 }
 
+/* ---- vhost-net: the kernel serves the pairs ---- */
+
+static int set_backend(struct net *n, unsigned pair, int fd)
+{
+	for (unsigned ring = 0; ring < 2; ring++) {
+		struct vhost_vring_file f = { ring, fd };
+
+		if (virtq_ready(virtio_queue(&n->virtio, 2 * pair + ring)) &&
+		    ioctl(vhost_fd(n->vhost[pair]), VHOST_NET_SET_BACKEND, &f) && fd >= 0)
+			return log_err(-errno, "%s: the kernel refuses a tap for vhost: %s", n->virtio.dev->said,
+				       strerror(errno));
+	}
+	return 0;
+}
+
+static void stop_vhost(struct net *n)
+{
+	for (unsigned i = 0; n->vhost[0] && i < n->pairs; i++) {
+		set_backend(n, i, VHOST_FILE_UNBIND);
+		vhost_stop(n->vhost[i]);
+	}
+	n->end->vhost_runs = false;
+}
+
+static int start_vhost(struct net *n)
+{
+	unsigned pairs = virtio_has(&n->virtio, VIRTIO_NET_F_MQ) ? (unsigned)n->pairs : 1;
+	int err = 0;
+
+	n->end->vhost_runs = n->vhost[0];
+	for (unsigned i = 0; n->vhost[0] && i < pairs && !err; i++) {
+		err = vhost_start(n->vhost[i], 2 * i, 2);
+		if (!err)
+			err = set_backend(n, i, n->end->vhost_fd[i]);
+	}
+	if (err)
+		stop_vhost(n);
+	return err;
+}
+
+static void close_vhost(struct net *n)
+{
+	for (unsigned i = 0; i < n->pairs; i++) {
+		vhost_close(n->vhost[i]);
+		n->vhost[i] = NULL;
+	}
+}
+
+static int open_vhost(struct net *n)
+{
+	struct virtio_device *v = &n->virtio;
+	int err = 0;
+
+	if (!n->end->vhost_wanted)
+		return 0;
+	for (unsigned i = 0; i < n->pairs && !err; i++)
+		err = vhost_open(v, v->dev->said, "/dev/vhost-net", n->end->vhost_must, &n->vhost[i]);
+	if (err) {
+		close_vhost(n);
+		return n->end->vhost_must ? err : 0;
+	}
+	vhost_offer(n->vhost[0]);
+	log_debug("%s: served by the kernel", v->dev->name);
+	return 0;
+}
+
 static int net_start(struct virtio_device *v)
 {
 	struct net *n = container_of(v, struct net, virtio);
+	int err = start_vhost(n);
 
+	if (err)
+		return err;
 	n->host_offloads = host_offloads(v->features);
 	n->guest_offloads = guest_offloads(v->features);
 	n->active_pairs = 1;
@@ -513,6 +587,7 @@ static void net_reset(struct virtio_device *v)
 {
 	struct net *n = container_of(v, struct net, virtio);
 
+	stop_vhost(n);
 	n->active_pairs = n->guest_offloads = n->host_offloads = 0;
 	accept_frames(n);
 	n->tx_waits = n->tx_goes_on = 0;
@@ -642,7 +717,12 @@ static int net_create(struct device *d)
 			  sizeof(n->config));
 	if (err)
 		goto close;
+	err = open_vhost(n);
+	if (err)
+		goto fini;
 	return 0;
+fini:
+	virtio_fini(&n->virtio);
 close:
 	net_end_close(n->end);
 	return err;
@@ -652,6 +732,7 @@ static void net_destroy(struct device *d)
 {
 	struct net *n = d->state;
 
+	close_vhost(n);
 	net_end_close(n->end);
 	pthread_mutex_lock(&d->lock);
 	loop_timer_arm(&n->tx_go_on, UINT64_MAX);

@@ -95,6 +95,8 @@ struct net_end {
 	unsigned offloads;              /* what frames for send() may leave to us */
 	int vhost_fd[NET_PAIRS_MAX];    /* of a tap, which the host's kernel can serve by itself; else -1 */
 	bool vhost_wanted, vhost_must;
+	/* Set by the user before accept(): the kernel moves the frames, and the end leaves them alone. */
+	bool vhost_runs;
 };
 
 #define NET_END(name, object) REGISTER(net_end, const struct net_end_type, name, object)
