@@ -46,6 +46,7 @@ struct disk_config {
 	 */
 	bool growing;
 	const struct disk_layer *above;
+	bool repairing;                 /* vmm disk check --repair: open what is marked as not to be written */
 };
 
 struct disk_info {
