@@ -15,6 +15,8 @@ A file NAME.boot has settings, a line "---", then steps:
   refuse   REGEX          must never appear
   when     long           only with --long
   backends, needs         as in guests.cfg
+  disk     NAME           from tests/setup; each boot gets a copy: DISK
+  serve    yes            a web server on this machine's loopback (serve.py), at port HTTP
   like     NAME           settings and steps of NAME.boot, but for what is said here
 
   expect REGEX            wait for it in what comes after the last match
@@ -24,23 +26,29 @@ A file NAME.boot has settings, a line "---", then steps:
   lasts  A B COMMAND      run it; by the clock of this machine it takes A to B seconds
   end                     wait for vmm to end by itself
   again                   wait for that, its status as for the last one, and start it once more
+  host   COMMAND          a command of this machine, with bash; its status must be 0
 
-TMP in options is a folder of this boot.
-
-SLOWER in a step is how many times slower than ours the machine is that vmm runs on; B and the
-timeout are multiplied with it.
+Words in options and steps: TMP is a folder of this boot, DISK a file, PORT a TCP port that is free, CACHE the folder
+of tests/setup; SLOWER how many times slower than ours the machine is that vmm runs on: B and the timeout are multiplied
+with it.
 """
+import contextlib
 import fnmatch
 import itertools
 import os
 import re
 import select
 import signal
+import socket
 import subprocess
 import tempfile
 import time
 
+import serve
+
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+CACHE = os.environ.get("VMM_CACHE", os.path.expanduser("~/.cache/vmm"))
+PATH = os.environ["PATH"] + ":/usr/sbin:/sbin"  # where e2fsck is
 
 
 class Console:
@@ -99,6 +107,16 @@ class Console:
         if not float(least) <= took <= float(most) * self.slower:
             self.fail(f"{took:.2f} s, not {least} to {most}: {command}")
 
+    def host(self, command):
+        left = self.deadline - time.monotonic()
+        try:
+            p = subprocess.run(["bash", "-c", command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT, timeout=max(1, left), env={**os.environ, "PATH": PATH})
+        except subprocess.TimeoutExpired as e:
+            self.fail(f"time is up in: {command}\n{(e.stdout or b'').decode(errors='replace')}")
+        if p.returncode:
+            self.fail(f"status {p.returncode} of: {command}\n{p.stdout.decode(errors='replace')}")
+
     def end(self):
         while self.read():
             pass
@@ -121,14 +139,26 @@ class Boot:
     def run(self, r, Fail, Skip, place):
         s = self.settings
         place.wants({k: " ".join(v) for k, v in s.items() if k in ("backends", "needs")})
-        images = self.images(r, Skip, place)
+        images, slower = self.images(r, Skip, place), r.slower * place.slower
+        with contextlib.ExitStack() as stack:
+            words = self.words(stack, Skip, slower)
+            argv = place.argv(*images, "--cpus", self.cpus, "--mem", self.mem, *(replaced(o, words) for o in s.get("options", [])))
+            self.judge(argv, time.monotonic() + float(s.get("timeout", ["180"])[0]) * slower, words, Fail)
+
+    def words(self, stack, Skip, slower):
+        """What stands for what; what it names is there until the stack is unwound."""
         # Below the project: hosts of tests/kvm see it there, too.
         os.makedirs(os.path.join(TOP, "out/boot"), exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=os.path.join(TOP, "out/boot")) as tmp:
-            argv = place.argv(*images, "--cpus", self.cpus, "--mem", self.mem,
-                              *(o.replace("TMP", tmp) for o in s.get("options", [])))
-            slower = r.slower * place.slower
-            self.judge(argv, time.monotonic() + float(s.get("timeout", ["180"])[0]) * slower, slower, Fail)
+        tmp = stack.enter_context(tempfile.TemporaryDirectory(dir=os.path.join(TOP, "out/boot")))
+        words, s = {"SLOWER": str(slower), "CACHE": CACHE, "PORT": str(free_port()), "TMP": tmp}, self.settings
+        if "disk" in s:
+            image, words["DISK"] = os.path.join(CACHE, s["disk"][0]), os.path.join(tmp, "disk")
+            if not os.path.exists(image):
+                raise Skip(f"no {image}: tests/setup debian")
+            subprocess.run(["cp", "--sparse=always", "--reflink=auto", image, words["DISK"]], check=True)
+        if "serve" in s:
+            words["HTTP"] = str(stack.enter_context(serve.Server()).port)
+        return words
 
     def images(self, r, Skip, place):
         s, options = self.settings, []
@@ -143,9 +173,9 @@ class Boot:
                         "--cmdline", " ".join([*s.get("cmdline", ["console=ttyAMA0"]), *place.cmdline])]
         return options
 
-    def judge(self, argv, deadline, slower, Fail):
+    def judge(self, argv, deadline, words, Fail):
         def start():
-            return Console(argv, deadline, slower, self.settings.get("refuse", []), Fail)
+            return Console(argv, deadline, float(words["SLOWER"]), self.settings.get("refuse", []), Fail)
 
         c = start()
         try:
@@ -157,7 +187,7 @@ class Boot:
                 elif verb == "end":
                     c.end()
                 else:
-                    getattr(c, verb)(text.replace("SLOWER", str(slower)))
+                    getattr(c, verb)(replaced(text, words))
             self.ended(c)
         finally:
             c.close()
@@ -166,6 +196,16 @@ class Boot:
         status = c.end()
         if status != int(self.settings.get("status", ["0"])[0]):
             c.fail(f"exit status {status}")
+
+
+def replaced(text, words):
+    return re.sub(r"\b(" + "|".join(words) + r")\b", lambda m: words[m[0]], text)
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
 
 
 def parse(path):
@@ -180,7 +220,7 @@ def parse(path):
         key, _, rest = line.partition(" ")
         rest = rest.strip()
         if body:
-            if key not in ("expect", "send", "keys", "run", "lasts", "end", "again"):
+            if key not in ("expect", "send", "keys", "run", "lasts", "end", "again", "host"):
                 raise ValueError(f"{path}:{number}: unknown step {key!r}")
             steps.append((key, rest))
         elif key == "refuse":
