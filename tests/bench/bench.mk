@@ -2,10 +2,11 @@
 # tests/bench/user: one program for a Linux guest (out/bench/guest, in out/bench/initrd) and natively (out/bench/native).
 BENCH_SRCS := $(wildcard tests/bench/user/*.c)
 BENCH_CFLAGS := -std=gnu11 -O2 -fno-tree-vectorize -fno-math-errno -Wall -Wextra -Werror
-BENCH_INITRAMFS := $(or $(VMM_CACHE),$(HOME)/.cache/vmm)/initramfs.cpio.gz
+BENCH_CACHE := $(or $(VMM_CACHE),$(HOME)/.cache/vmm)
 
-.PHONY: bench-user
+.PHONY: bench-user bench-devices
 bench-user: out/bench/initrd out/bench/native
+bench-devices: out/bench/initrd-virtio
 
 out/bench/%/vector.o: BENCH_CFLAGS += -O3 -ftree-vectorize
 
@@ -29,8 +30,10 @@ out/bench/native: $(BENCH_SRCS:tests/bench/user/%.c=out/bench/native.o/%.o)
 	$(Q)gcc -static -o $@ $^
 
 # An archive before that of the test guests: the kernel unpacks one after the other.
-out/bench/initrd: out/bench/guest tests/bench/init $(BENCH_INITRAMFS)
+out/bench/initrd: $(BENCH_CACHE)/initramfs.cpio.gz
+out/bench/initrd-virtio: $(BENCH_CACHE)/virtio-trixie.cpio.gz
+out/bench/initrd out/bench/initrd-virtio: out/bench/guest tests/bench/init
 	@mkdir -p out/bench/root
 	$(call say,CPIO)
 	$(Q)cp tests/bench/init out/bench/root/bench.init && cp out/bench/guest out/bench/root/bench
-	$(Q)(cd out/bench/root && find * | LC_ALL=C sort | cpio --quiet -o -H newc -R 0:0 && cat $(BENCH_INITRAMFS)) > $@
+	$(Q)(cd out/bench/root && find * | LC_ALL=C sort | cpio --quiet -o -H newc -R 0:0 && cat $(filter %.gz,$^)) > $@

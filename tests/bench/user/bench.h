@@ -14,7 +14,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { SET_INTEGER = 1, SET_FP = 2, SET_KERNEL = 4, SET_NEWCODE = 8 };
+enum {
+	SET_INTEGER = 1,
+	SET_FP = 2,
+	SET_KERNEL = 4,
+	SET_NEWCODE = 8,
+	SET_DISK = 16,
+	SET_NET = 32,
+	SET_CONSOLE = 64,
+	SET_9P = 128
+};
 
 struct run {
 	uint64_t rounds;   /* how often the program does its work */
@@ -96,5 +105,19 @@ void bench_fresh(struct run *r);
 void bench_reuse(struct run *r);
 void bench_patch(struct run *r);
 void bench_newprog(struct run *r);
+
+/* device.c */
+void bench_seqread(struct run *r);
+void bench_seqwrite(struct run *r);
+void bench_randread(struct run *r);
+void bench_randread32(struct run *r);
+void bench_netdown(struct run *r);
+void bench_netup(struct run *r);
+void bench_netping(struct run *r);
+void bench_netconn(struct run *r);
+void bench_uart(struct run *r);
+void bench_hvc(struct run *r);
+void bench_9pstat(struct run *r);
+void bench_9pread(struct run *r);
 
 #endif

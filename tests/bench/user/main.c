@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * bench SET|NAME ...    the programs of a set (integer, fp, kernel, newcode) or by name
+ * bench SET|NAME ...    the programs of a set or by name
  * bench --once NAME ... one round of each, nothing printed
  * bench --nothing       ends at once: what fork+exec starts
  */
@@ -50,12 +50,25 @@ static const struct program programs[] = {
 	{ "reuse", "instruction", SET_NEWCODE, 30, bench_reuse },
 	{ "patch", "patch", SET_NEWCODE, 12000, bench_patch },
 	{ "newprog", "process", SET_NEWCODE, 4, bench_newprog },
+	{ "seqread", "byte", SET_DISK, 1500, bench_seqread },
+	{ "seqwrite", "byte", SET_DISK, 1500, bench_seqwrite },
+	{ "randread", "read", SET_DISK, 5000, bench_randread },
+	{ "randread32", "read", SET_DISK, 20000, bench_randread32 },
+	{ "netdown", "byte", SET_NET, 200, bench_netdown },
+	{ "netup", "byte", SET_NET, 100, bench_netup },
+	{ "netping", "round trip", SET_NET, 4000, bench_netping },
+	{ "netconn", "connection", SET_NET, 300, bench_netconn },
+	{ "uart", "byte", SET_CONSOLE, 100, bench_uart },
+	{ "hvc", "byte", SET_CONSOLE, 5000, bench_hvc },
+	{ "9pstat", "call", SET_9P, 5000, bench_9pstat },
+	{ "9pread", "byte", SET_9P, 300, bench_9pread },
 };
 
 static const struct {
 	const char *name;
 	int set;
-} sets[] = { { "integer", SET_INTEGER }, { "fp", SET_FP }, { "kernel", SET_KERNEL }, { "newcode", SET_NEWCODE } };
+} sets[] = { { "integer", SET_INTEGER }, { "fp", SET_FP },   { "kernel", SET_KERNEL },   { "newcode", SET_NEWCODE },
+	     { "disk", SET_DISK },       { "net", SET_NET }, { "console", SET_CONSOLE }, { "9p", SET_9P } };
 
 static uint64_t now_ns(void)
 {
