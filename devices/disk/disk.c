@@ -10,19 +10,22 @@
  * many, without a thread between when there is one.
  */
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <vmm/disk.h>
 #include <vmm/err.h>
 #include <vmm/log.h>
 #include <vmm/loop.h>
 
-#define THREADS_DEFAULT 16
-#define AT_ONCE_BYTES   (4 * MIB) /* more keeps a vCPU for milliseconds */
-#define ZEROES_BYTES    (64 * KIB)
-#define LOOK_NS         NSEC_PER_SEC /* how often the size is looked at */
-#define SAY_AGAIN_NS    (60 * NSEC_PER_SEC)
+#define THREADS_DEFAULT  16
+#define AT_ONCE_BYTES    (4 * MIB) /* more keeps a vCPU for milliseconds */
+#define LOCK_PATIENCE_NS 1000000
+#define ZEROES_BYTES     (64 * KIB)
+#define LOOK_NS          NSEC_PER_SEC /* how often the size is looked at */
+#define SAY_AGAIN_NS     (60 * NSEC_PER_SEC)
 
 struct queue {
 	struct disk_req *first, **last;
@@ -47,6 +50,7 @@ struct disk {
 	struct queue todo, finished;
 	unsigned threads, idle, threads_max;
 	bool stop;
+	atomic_bool draining; /* the owner waits, with his lock */
 	pthread_t thread[DISK_THREADS_MAX];
 };
 
@@ -242,6 +246,28 @@ static struct disk_req *without_again(struct disk *d, struct disk_req *list)
 	return rest.first;
 }
 
+/*
+ * The owner's lock, unless he drains: then he takes the list himself, and waits for what only the thread that is
+ * here may still do.
+ */
+static bool lock_owner(struct disk *d)
+{
+	for (;;) {
+		struct timespec t;
+
+		clock_gettime(CLOCK_MONOTONIC, &t);
+		t.tv_nsec += LOCK_PATIENCE_NS;
+		if (t.tv_nsec >= (long)NSEC_PER_SEC) {
+			t.tv_nsec -= (long)NSEC_PER_SEC;
+			t.tv_sec++;
+		}
+		if (!pthread_mutex_clocklock(d->owner.lock, CLOCK_MONOTONIC, &t))
+			return true;
+		if (atomic_load(&d->draining))
+			return false;
+	}
+}
+
 void disk_done_all(struct disk_req *list)
 {
 	struct disk *d = list->disk;
@@ -259,9 +285,9 @@ void disk_done_all(struct disk_req *list)
 	}
 	pthread_cond_signal(&d->done);
 	pthread_mutex_unlock(&d->mutex);
-	if (!first)
-		return; /* whose was first delivers these, too */
-	pthread_mutex_lock(d->owner.lock);
+	/* Whose was first delivers these, too. */
+	if (!first || atomic_load(&d->draining) || !lock_owner(d))
+		return;
 	if (deliver(d) && d->owner.finished)
 		d->owner.finished(d->owner.opaque);
 	pthread_mutex_unlock(d->owner.lock);
@@ -395,6 +421,7 @@ void disk_kick(struct disk *d)
 void disk_drain(struct disk *d)
 {
 	disk_kick(d);
+	atomic_store(&d->draining, true);
 	while (d->flying) {
 		pthread_mutex_lock(&d->mutex);
 		while (!d->finished.first)
@@ -403,6 +430,7 @@ void disk_drain(struct disk *d)
 		deliver(d);
 		disk_kick(d);
 	}
+	atomic_store(&d->draining, false);
 }
 
 /* ---- Its size ---- */
