@@ -367,6 +367,7 @@ static int build_devices(struct vm *vm)
 		.bus = vm->bus,
 		.loop = vm->loop,
 		.console = vm->console,
+		.vcpu_count = (unsigned)vm->hv->attr.VCPU_COUNT[0],
 		.firmware = vm->cfg->firmware ? &vm->firmware : NULL,
 	};
 	int err = devices_create(&vm->devices, &env, &vm->cfg->devices);

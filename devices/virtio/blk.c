@@ -19,7 +19,6 @@
 #include <vmm/loop.h>
 #include <vmm/text.h>
 #include <vmm/virtio.h>
-#include <vmm/vm.h>
 
 #define QUEUE_SIZE      512 /* a request of 1 MiB in pages, its header and its status, fit */
 #define QUEUES_DEFAULT  4   /* at most, and one a vCPU */
@@ -34,6 +33,7 @@ struct blk {
 	struct virtio_blk_config config;
 	struct disk *disk;
 	struct disk_info info;
+	uint32_t block_bytes;   /* logical; nothing smaller is read or written */
 	struct blk_req *unused; /* done with, used again */
 	int dying_queue;        /* whose requests nobody wants any more: an index, ALL or NONE */
 	bool cached;            /* what the driver has chosen, if it may */
@@ -167,7 +167,7 @@ static void start(struct blk_req *r, enum disk_op op, uint64_t sector, uint64_t 
 
 static bool whole_blocks(const struct blk *b, uint64_t sector, uint64_t bytes)
 {
-	return !(bytes % b->config.blk_size) && !(sector % (b->config.blk_size / VIRTIO_BLK_SECTOR_BYTES));
+	return !(bytes % b->block_bytes) && !(sector % (b->block_bytes / VIRTIO_BLK_SECTOR_BYTES));
 }
 
 static void do_read(struct blk_req *r, uint64_t sector)
@@ -372,16 +372,16 @@ static void fill_capacity(struct blk *b)
 
 static void fill_config(struct blk *b)
 {
-	const uint32_t logical = b->config.blk_size;
+	const uint32_t logical = b->block_bytes;
 	const uint32_t physical = b->physical_bytes ? (uint32_t)b->physical_bytes : b->info.physical_bytes;
-	const uint32_t optimal = b->info.optimal_bytes / logical;
 
+	b->config = (struct virtio_blk_config){ .blk_size = logical };
 	fill_capacity(b);
 	b->config.seg_max = QUEUE_SIZE - 2;
 	if (physical > logical)
 		b->config.topology.physical_block_exp = (uint8_t)__builtin_ctz(physical / logical);
 	b->config.topology.min_io_size = (uint16_t)(physical > logical ? physical / logical : 1);
-	b->config.topology.opt_io_size = optimal;
+	b->config.topology.opt_io_size = b->info.optimal_bytes / logical;
 	b->config.num_queues = (uint16_t)b->queues;
 	b->config.max_discard_sectors = DISCARD_SECTORS;
 	b->config.max_discard_seg = SEGMENTS_MAX;
@@ -521,23 +521,23 @@ static int check_options(const struct device *d, const struct blk *b)
 /* What the user wants the guest to see instead of what the file has. */
 static int choose_blocks(const struct device *d, struct blk *b)
 {
-	b->config.blk_size = b->info.logical_bytes;
+	b->block_bytes = b->info.logical_bytes;
 	if (b->logical_bytes && b->logical_bytes < b->info.logical_bytes)
 		return log_err(-EINVAL, "%s: logical-block-size=%" PRIu64 ": the file's is %u; use that or more",
 			       d->said, b->logical_bytes, b->info.logical_bytes);
 	if (b->logical_bytes)
-		b->config.blk_size = (uint32_t)b->logical_bytes;
-	if (b->info.bytes % b->config.blk_size)
+		b->block_bytes = (uint32_t)b->logical_bytes;
+	if (b->info.bytes % b->block_bytes)
 		return log_err(-EINVAL,
 			       "%s: %s: its size of %" PRIu64 " bytes is not a multiple of %u; "
 			       "leave logical-block-size out",
-			       d->said, b->file, b->info.bytes, b->config.blk_size);
+			       d->said, b->file, b->info.bytes, b->block_bytes);
 	return 0;
 }
 
 static uint64_t queues_by_vcpus(const struct device *d)
 {
-	uint64_t vcpus = d->env->vm ? vm_hv(d->env->vm)->attr.VCPU_COUNT[0] : 1;
+	unsigned vcpus = d->env->vcpu_count ? d->env->vcpu_count : 1;
 
 	return vcpus < QUEUES_DEFAULT ? vcpus : QUEUES_DEFAULT;
 }

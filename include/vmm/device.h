@@ -113,6 +113,7 @@ struct device_env {
 	struct bus *bus;
 	struct loop *loop;
 	struct console *console;
+	unsigned vcpu_count;                    /* 0: unknown */
 	const struct firmware *firmware;        /* NULL: a kernel is entered without any */
 };
 
