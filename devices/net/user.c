@@ -5,9 +5,10 @@
  *
  * libslirp is a TCP at both ends of the guest's connections, so segments on this wire need not
  * be of a size that any real one has. It takes 64 KiB at a time, which is what the guest's
- * segmentation offload makes. To have it send as much, a guest with that offload seems to
- * it to take segments of 32 KiB: the option in the guest's SYN is rewritten, and
- * what comes is handed on as segments of the size that the guest had said.
+ * segmentation offload makes. It sends segments of up to 32 KiB, whatever the guest takes: what
+ * a guest's SYN says is forgotten while the host's side connects, and the SYN of a guest that
+ * was connected to is rewritten here. Guests with the offload get such segments whole, marked as
+ * many of the size that they said; for the others they are cut.
  *
  * The descriptors that libslirp waits for are in an epoll of ours, and that is in the loop: it
  * can ask for all that are ready at once, and no other thread or lock has to be asked to add one.
@@ -23,15 +24,15 @@
 #include <vmm/log.h>
 #include <vmm/loop.h>
 
-#include "frame.h"
 #include "forward.h"
+#include "frame.h"
+#include "segment.h"
 
 #include <slirp/libslirp.h>
 
-#define ETHERTYPE_IPV4 0x0800
-#define ETHERTYPE_IPV6 0x86dd
 #define IP_MTU_MAX     65521 /* libslirp's own limit */
 #define SEGMENT_MAX    32768 /* the same, for what it sends */
+#define SEGMENT_MIN    64    /* who says less does not mean it */
 #define MTU_USUAL      1500
 #define EVENTS_AT_ONCE 64
 /* What libslirp sends while the guest has no buffers. Its windows end at 64 KiB a connection. */
@@ -88,73 +89,11 @@ struct user {
 	bool sent_up; /* frames for the guest since it was told */
 	struct kept *kept, **kept_last;
 	size_t kept_bytes;
-	uint8_t frame[NET_FRAME_MAX];
+	uint8_t frame[NET_FRAME_MAX]; /* of the guest */
+	uint8_t piece[NET_FRAME_MAX]; /* for it */
 };
 
 /* ---- Frames for the guest ---- */
-
-struct tcp_place {
-	unsigned ip, tcp, payload; /* offsets; payload 0: it is not TCP */
-	unsigned end;              /* of the IP packet */
-	bool v6;
-};
-
-static unsigned be16(const uint8_t *p) { return (unsigned)p[0] << 8 | p[1]; }
-
-/* Without extension headers: libslirp knows none, and a guest's SYN with some is left as it is. */
-static struct tcp_place find_tcp(const uint8_t *f, size_t bytes)
-{
-	struct tcp_place p = { .ip = 14 };
-	unsigned type = be16(f + 12), header;
-
-	if (type == ETHERTYPE_IPV4 && bytes >= 14 + 20 && f[14 + 9] == IPPROTO_TCP && !(be16(f + 14 + 6) & 0x3fff)) {
-		header = (f[14] & 0xfu) * 4;
-		p.tcp = 14 + header;
-		p.end = 14 + be16(f + 14 + 2);
-	} else if (type == ETHERTYPE_IPV6 && bytes >= 14 + 40 && f[14 + 6] == IPPROTO_TCP) {
-		header = 40;
-		p.tcp = 14 + header;
-		p.end = p.tcp + be16(f + 14 + 4);
-		p.v6 = true;
-	} else {
-		return p;
-	}
-	if (header < 20 || p.end > bytes || p.tcp + 20 > p.end)
-		return p;
-	p.payload = p.tcp + (f[p.tcp + 12] >> 4) * 4u;
-	if (p.payload < p.tcp + 20 || p.payload > p.end)
-		p.payload = 0;
-	return p;
-}
-
-/* Of the addresses, the protocol and the length: what the checksum's field has while the checksum is left to do. */
-static uint16_t pseudo_sum(const uint8_t *f, const struct tcp_place *p)
-{
-	uint32_t rest = htons(IPPROTO_TCP) + htons((uint16_t)(p->end - p->tcp));
-
-	return p->v6 ? frame_sum(f + p->ip + 8, 32, rest) : frame_sum(f + p->ip + 12, 8, rest);
-}
-
-/* A segment that is larger than the guest's is many of that size, which its network stack has put together. */
-static void mark_large(const struct user *u, uint8_t *data, struct net_frame *f)
-{
-	struct tcp_place p = find_tcp(data, f->bytes);
-	unsigned segment = p.v6 ? u->segment6 : u->segment4;
-	uint16_t sum;
-
-	if (!p.payload || p.end - p.payload <= segment || !(u->offloads & (p.v6 ? NET_TSO6 : NET_TSO4)))
-		return;
-	sum = pseudo_sum(data, &p);
-	memcpy(data + p.tcp + 16, &sum, sizeof(sum));
-	f->hdr = (struct virtio_net_hdr){
-		.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
-		.gso_type = p.v6 ? VIRTIO_NET_HDR_GSO_TCPV6 : VIRTIO_NET_HDR_GSO_TCPV4,
-		.hdr_len = (uint16_t)p.payload,
-		.gso_size = (uint16_t)segment,
-		.csum_start = (uint16_t)p.tcp,
-		.csum_offset = 16,
-	};
-}
 
 static void keep(struct user *u, const struct net_frame *f, const uint8_t *data)
 {
@@ -216,20 +155,59 @@ static void deliver_kept(struct user *u)
 
 /* ---- What libslirp calls ---- */
 
+/* To the guest, or behind what waits for it already. */
+static void hand_over(struct user *u, const struct virtio_net_hdr *hdr, uint8_t *data, size_t bytes)
+{
+	struct iovec v = { data, bytes };
+	struct net_frame f = { .hdr = *hdr, .iov = &v, .iov_count = 1, .bytes = bytes };
+
+	if (u->kept || !deliver(u, &f))
+		keep(u, &f, data);
+}
+
+/* A segment that is larger than the guest's is many of that size, which a network stack has put together. */
+static void hand_over_large(struct user *u, const struct tcp_place *p, unsigned segment, uint8_t *data, size_t bytes)
+{
+	uint16_t sum = tcp_pseudo_sum(data, p);
+	const struct virtio_net_hdr hdr = {
+		.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+		.gso_type = p->v6 ? VIRTIO_NET_HDR_GSO_TCPV6 : VIRTIO_NET_HDR_GSO_TCPV4,
+		.hdr_len = (uint16_t)p->payload,
+		.gso_size = (uint16_t)segment,
+		.csum_start = (uint16_t)p->tcp,
+		.csum_offset = 16,
+	};
+
+	memcpy(data + p->tcp + 16, &sum, sizeof(sum));
+	hand_over(u, &hdr, data, bytes);
+}
+
 static ssize_t on_packet(const void *bytes, size_t count, void *opaque)
 {
 	struct user *u = opaque;
 	/* libslirp's buffer, on its stack, and of no use to it afterwards. */
 	uint8_t *data = (uint8_t *)(uintptr_t)bytes;
-	struct iovec v = { data, count };
-	struct net_frame f = { .iov = &v, .iov_count = 1, .bytes = count };
+	const struct virtio_net_hdr hdr = { .flags = u->offloads & NET_CSUM ? VIRTIO_NET_HDR_F_DATA_VALID : 0 };
+	unsigned mtu = u->net.mtu ? u->net.mtu : MTU_USUAL, segment, done = 0;
+	struct tcp_place p;
+	size_t n;
 
 	if (!u->pairs || count < NET_FRAME_MIN || count > NET_FRAME_MAX)
 		return (ssize_t)count;
-	f.hdr.flags = u->offloads & NET_CSUM ? VIRTIO_NET_HDR_F_DATA_VALID : 0;
-	mark_large(u, data, &f);
-	if (u->kept || !deliver(u, &f))
-		keep(u, &f, data);
+	p = tcp_find(data, count);
+	segment = p.v6 ? u->segment6 : u->segment4;
+	if (p.payload && p.end - p.payload > segment) {
+		if (u->offloads & (p.v6 ? NET_TSO6 : NET_TSO4))
+			hand_over_large(u, &p, segment, data, count);
+		else
+			while ((n = tcp_cut(data, &p, segment, &done, u->piece)))
+				hand_over(u, &hdr, u->piece, n);
+	} else if (ipv4_too_large(data, count, mtu)) {
+		while ((n = ipv4_cut(data, count, mtu, &done, u->piece)))
+			hand_over(u, &hdr, u->piece, n);
+	} else {
+		hand_over(u, &hdr, data, count);
+	}
 	return (ssize_t)count;
 }
 
@@ -432,33 +410,14 @@ static void on_timeout(void *opaque) { poll_slirp(opaque); }
 
 /* ---- Frames of the guest ---- */
 
-/* The largest segment that the sender of a SYN takes: to libslirp it is one that suits us. */
-static void raise_segment(struct user *u, uint8_t *f, size_t bytes)
+/* To libslirp every guest takes segments that suit us; what the guest takes is remembered. */
+static void raise_segment(struct user *u, size_t bytes)
 {
-	struct tcp_place p = find_tcp(f, bytes);
+	struct tcp_place p = tcp_find(u->frame, bytes);
+	unsigned segment = tcp_raise_segment(u->frame, &p, SEGMENT_MAX);
 
-	if (!p.payload || !(f[p.tcp + 13] & 2) || !(u->offloads & (p.v6 ? NET_TSO6 : NET_TSO4)))
-		return;
-	for (unsigned i = p.tcp + 20; i + 4 <= p.payload && f[i]; i += f[i] == 1 ? 1 : f[i + 1]) {
-		unsigned segment, start = p.tcp;
-		uint32_t sum;
-
-		if (f[i] != 1 && f[i + 1] < 2)
-			return;
-		if (f[i] != 2 || f[i + 1] != 4)
-			continue;
-		segment = be16(f + i + 2);
-		if (segment < 64 || segment >= SEGMENT_MAX)
-			return;
+	if (segment >= SEGMENT_MIN)
 		*(p.v6 ? &u->segment6 : &u->segment4) = segment;
-		f[i + 2] = SEGMENT_MAX >> 8;
-		f[i + 3] = SEGMENT_MAX & 0xff;
-		/* The checksum from scratch: a SYN is small. */
-		f[start + 16] = f[start + 17] = 0;
-		sum = (uint16_t)~frame_sum(f + start, p.end - start, pseudo_sum(f, &p));
-		memcpy(f + start + 16, &(uint16_t){ (uint16_t)sum }, 2);
-		return;
-	}
 }
 
 static bool user_send(struct net_end *n, unsigned pair, const struct net_frame *f)
@@ -468,7 +427,7 @@ static bool user_send(struct net_end *n, unsigned pair, const struct net_frame *
 	(void)pair;
 	frame_copy(f, u->frame);
 	frame_checksum(f, u->frame);
-	raise_segment(u, u->frame, f->bytes);
+	raise_segment(u, f->bytes);
 	pthread_mutex_lock(&lib_lock);
 	if (!u->changed && loop_now_ns() - u->clock_ns > CLOCK_OLD_NS) {
 		u->clock_ns = loop_now_ns();
@@ -732,7 +691,8 @@ static int user_open(struct net_end *n)
 	if (err)
 		return err;
 	n->offloads = NET_CSUM | NET_TSO4 | NET_TSO6 | NET_TSO_ECN;
-	u->segment4 = u->segment6 = MTU_USUAL - 40;
+	u->segment4 = (n->mtu ? n->mtu : MTU_USUAL) - 40;
+	u->segment6 = u->segment4 - 20;
 	u->kept_last = &u->kept;
 	loop_timer_init(&u->timer, n->dev->env->loop, &n->dev->lock, on_timeout, u);
 	u->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
