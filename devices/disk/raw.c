@@ -495,6 +495,26 @@ static void raw_kick(struct disk_layer *l)
 		uring_kick(w->ring);
 }
 
+/* All of it a hole. */
+static int raw_create(const struct disk_create *c)
+{
+	int fd, err = 0;
+
+	if (c->backing || c->cluster_bytes)
+		return log_err(-EINVAL, "%s: a raw image has no %s; --format qcow2 has", c->file,
+			       c->backing ? "backing file" : "clusters");
+	fd = open(c->file, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	if (fd < 0)
+		return log_err(-errno, "%s: cannot be created: %s", c->file, strerror(errno));
+	if (ftruncate(fd, (off_t)c->bytes) || fsync(fd))
+		err = log_err(-errno, "%s: cannot be made %" PRIu64 " bytes long: %s", c->file, c->bytes,
+			      strerror(errno));
+	close(fd);
+	if (err)
+		unlink(c->file);
+	return err;
+}
+
 static const struct disk_layer_type raw_type = {
 	.name = "raw",
 	.help = "a file or a block device, sector by sector",
@@ -510,5 +530,6 @@ static const struct disk_layer_type raw_type = {
 	.resized = raw_resized,
 	.submit = raw_submit,
 	.kick = raw_kick,
+	.create = raw_create,
 };
 DISK_LAYER(raw, &raw_type);
