@@ -398,6 +398,7 @@ static const struct device_type share_type = {
 	.arg = "DIR[,KEY=VALUE...]",
 	.first = "dir",
 	.state_bytes = sizeof(struct share_device),
+	.trial = "dir=FOLDER",
 	DEVICE_OPTIONS(share_options),
 	VIRTIO_DEVICE,
 	.create = share_create,

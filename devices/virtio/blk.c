@@ -639,6 +639,7 @@ static const struct device_type blk_type = {
 	.name = "virtio-blk",
 	.help = "disk",
 	.state_bytes = sizeof(struct blk),
+	.trial = "file=FILE",
 	.option = "disk",
 	.arg = "FILE",
 	.first = "file",

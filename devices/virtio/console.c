@@ -534,6 +534,7 @@ static const struct device_type vconsole_type = {
 	.name = "virtio-console",
 	.help = "consoles and named ports, each to a place of the host's",
 	.state_bytes = sizeof(struct vconsole),
+	.trial = "console=null,port=trial:null",
 	DEVICE_OPTIONS(vconsole_options),
 	VIRTIO_DEVICE,
 	.create = vconsole_create,

@@ -762,6 +762,7 @@ static const struct device_type net_type = {
 	.name = "virtio-net",
 	.help = "a network card",
 	.state_bytes = sizeof(struct net),
+	.trial = "end=socket,fd=SOCKET",
 	VIRTIO_DEVICE,
 	DEVICE_OPTIONS(net_options),
 	.option = "net",

@@ -59,6 +59,12 @@ static struct virtq_chain *take_chain(struct virtq *q)
 	c = calloc(1, sizeof(*c));
 	if (!c)
 		return NULL;
+	c->spans = calloc(SPANS_FIRST, sizeof(*c->spans));
+	if (!c->spans) {
+		free(c);
+		return NULL;
+	}
+	c->room = SPANS_FIRST;
 	c->queue = q;
 	q->chains[q->chain_count++] = c;
 	return c;
@@ -107,7 +113,7 @@ static bool add_span(struct virtq *q, struct virtq_chain *c, void *p, uint32_t l
 	unsigned n = c->out_count + c->in_count;
 
 	if (n == c->room) {
-		unsigned room = c->room ? 2 * c->room : SPANS_FIRST;
+		unsigned room = 2 * c->room;
 		struct iovec *grown = realloc(c->spans, room * sizeof(*grown));
 
 		if (!grown) {

@@ -202,7 +202,7 @@ static bool take_packed(struct vring *r, u16 *id, u32 *len)
 		return false;
 	barrier();
 	*id = d->id;
-	*len = flags & VIRTQ_DESC_F_WRITE ? d->len : 0;
+	*len = d->len;
 	step(r, &r->used, &r->used_wrap, *id < ARRAY_SIZE(r->slots) && r->slots[*id] ? r->slots[*id] : 1);
 	return true;
 }

@@ -89,6 +89,12 @@ struct device_type {
 	const char *option, *arg, *first;
 	const struct device_end *(*end_at)(unsigned i); /* NULL past the last, or NULL: has no ends */
 	const char *end_default;                        /* of those, when the user names none; NULL: must be named */
+	/*
+	 * Options for tests, which create every type: where it cannot be without, or would reach out of the
+	 * process. In it FILE stands for a file of 1 MiB, FOLDER for an empty folder, SOCKET for a connected
+	 * stream socket's number. NULL: none.
+	 */
+	const char *trial;
 	const struct device_state *state;
 	unsigned state_count;
 	/* All may be NULL but access where there are ranges. create: 0 or -errno with a message. */

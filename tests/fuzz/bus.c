@@ -15,6 +15,7 @@
 #include <vmm/mem.h>
 
 #include "../../src/vm.h"
+#include "devices.h"
 #include "fuzz.h"
 
 #define RAM_BYTES (8 * MIB)
@@ -32,12 +33,12 @@ static void build(unsigned which, const char *kernel)
 
 	*cfg = (struct vm_config){ .ram_bytes = RAM_BYTES, .console = "null", .cmdline = "", .kernel = kernel };
 	for (unsigned i = 0; (t = device_type_at(i)); i++)
-		if (!t->on_board && cfg->devices.count < OPT_DEVICES_MAX)
-			cfg->devices.item[cfg->devices.count++] = (struct opt_device){ .text = t->name };
+		if (!t->on_board)
+			(void)fuzz_device(&cfg->devices, t);
 	hv_block_init(&cfg->attr);
 	EXPECT(!hv_block_add(&cfg->attr, HV_ATTR_VCPU_COUNT, &cpus, 1));
 	EXPECT(!hv_block_add(&cfg->attr, HV_ATTR_GIC, &gic, 1));
-	/* A device that cannot be without options fails here, and says so: give it some above. */
+	/* A device that cannot be without options fails here, and says so: its type's `trial' has some. */
 	EXPECT(!vm_build(cfg, &vms[which], &status));
 }
 
