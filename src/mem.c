@@ -19,16 +19,32 @@
 #include <vmm/mem.h>
 
 #define REGION_ALIGN (2 * MIB)
+/* SECTION_SIZE of arm64 Linux: 128 MiB with pages of 4 and 16 KiB, 512 MiB with 64. */
+#define FILE_ALIGN (512 * MIB)
+#define LIMIT      (UINT64_C(1) << 40)
 
 struct mem {
 	struct mem_region *regions;
 	unsigned count;
 	bool anonymous; /* files are copied */
+	uint64_t limit; /* of addresses for files */
+	/* Pages of RAM that are loaded files': dropping one of those would bring back what is in the file. */
+	struct loaded {
+		uint8_t *start, *end;
+	} * loaded;
+	unsigned loaded_count;
 };
 
 static uint64_t page_bytes(void) { return (uint64_t)sysconf(_SC_PAGESIZE); }
 
-struct mem *mem_new(void) { return calloc(1, sizeof(struct mem)); }
+struct mem *mem_new(void)
+{
+	struct mem *m = calloc(1, sizeof(*m));
+
+	if (m)
+		m->limit = LIMIT;
+	return m;
+}
 
 static uint8_t *reserve(uint64_t bytes)
 {
@@ -73,6 +89,7 @@ void mem_free(struct mem *m)
 	for (unsigned i = 0; i < m->count; i++)
 		release(&m->regions[i]);
 	free(m->regions);
+	free(m->loaded);
 	free(m);
 }
 
@@ -137,10 +154,157 @@ int mem_add_rom(struct mem *m, const char *name, gpa_t base, uint64_t bytes)
 		   page_bytes());
 }
 
+/* ---- Files that get shorter ---- */
+
+/*
+ * The only files we map are the guest's, and the only way to this signal is that one got
+ * shorter. The guest's memory is lost, in the middle of an instruction: there is nothing
+ * to go on with. Other handlers (the terminal's) have run and let the fault come again.
+ */
+static void on_lost_page(int sig, siginfo_t *info, void *context)
+{
+	static const char text[] =
+		"\r\nvmm: a file the guest runs from (--kernel, --initrd, --firmware, one of virtio-pmem) was changed "
+		"while it runs, or its disk is full: its memory is lost; replace such files by renaming a new one over "
+		"them\n";
+	ssize_t n;
+
+	(void)context;
+	if (info->si_code != BUS_ADRERR) {
+		signal(sig, SIG_DFL);
+		raise(sig);
+		return;
+	}
+	n = isatty(STDERR_FILENO) ? write(STDERR_FILENO, text, sizeof(text) - 1)
+				  : write(STDERR_FILENO, text + 2, sizeof(text) - 3);
+	(void)n;
+	_exit(PROC_HOST);
+}
+
+static void catch_lost_pages(void)
+{
+	struct sigaction sa = { .sa_sigaction = on_lost_page, .sa_flags = SA_SIGINFO }, old;
+
+	if (!sigaction(SIGBUS, NULL, &old) && !(old.sa_flags & SA_SIGINFO) && old.sa_handler == SIG_DFL)
+		sigaction(SIGBUS, &sa, NULL);
+}
+
+/* ---- Files as memory ---- */
+
+void mem_limit(struct mem *m, uint64_t end) { m->limit = end; }
+
+static uint64_t end_of_all(const struct mem *m)
+{
+	const struct mem_region *r = m->count ? &m->regions[m->count - 1] : NULL;
+
+	return r ? r->base.v + r->bytes : 0;
+}
+
+/*
+ * Read-only is a private mapping: whoever in here should store to it by mistake changes what
+ * this guest sees, and neither the file nor another guest.
+ */
+static int map_file(const struct mem_region *r, int fd, uint64_t bytes)
+{
+	int flags = (r->readonly ? MAP_PRIVATE | MAP_NORESERVE : MAP_SHARED) | MAP_FIXED;
+
+	if (mmap(r->host, bytes, PROT_READ | PROT_WRITE, flags, fd, 0) == MAP_FAILED)
+		return -errno;
+	madvise(r->host, bytes, MADV_DONTFORK);
+	return 0;
+}
+
+/* It is the one with the highest address. */
+static void take_out_last(struct mem *m) { release(&m->regions[--m->count]); }
+
+int mem_add_file(struct mem *m, const char *name, int fd, uint64_t bytes, bool readonly, gpa_t *base)
+{
+	uint64_t all = align_up(bytes, REGION_ALIGN), at = align_up(end_of_all(m), FILE_ALIGN);
+	int err;
+
+	if (m->anonymous)
+		return -ENOTSUP;
+	if (all < bytes || at > m->limit || all > m->limit - at)
+		return -ENOSPC;
+	err = add(m,
+		  (struct mem_region){
+			  .name = name, .base = gpa(at), .bytes = all, .readonly = readonly, .file = true },
+		  REGION_ALIGN);
+	if (err)
+		return err;
+	catch_lost_pages();
+	err = map_file(&m->regions[m->count - 1], fd, bytes);
+	if (err)
+		take_out_last(m);
+	else
+		*base = gpa(at);
+	return err;
+}
+
+/* ---- Pages that nobody needs ---- */
+
+static int note_loaded(struct mem *m, uint8_t *start, uint64_t len)
+{
+	struct loaded *grown = realloc(m->loaded, (m->loaded_count + 1) * sizeof(*grown));
+
+	if (!grown)
+		return -ENOMEM;
+	m->loaded = grown;
+	grown[m->loaded_count++] = (struct loaded){ start, start + len };
+	return 0;
+}
+
+static int drop(uint8_t *p, uint64_t len, bool loaded)
+{
+	if (loaded)
+		return map_zeroed(p, len) == MAP_FAILED ? -errno : 0;
+	return madvise(p, len, MADV_DONTNEED) ? -errno : 0;
+}
+
+/* Is @p in a loaded file? *end: up to where that is so, or not so. */
+static bool in_loaded(const struct mem *m, const uint8_t *p, uint8_t **end)
+{
+	for (unsigned i = 0; i < m->loaded_count; i++) {
+		const struct loaded *l = &m->loaded[i];
+
+		if (p >= l->start && p < l->end) {
+			*end = l->end < *end ? l->end : *end;
+			return true;
+		}
+		if (p < l->start && l->start < *end)
+			*end = l->start;
+	}
+	return false;
+}
+
+int mem_discard(struct mem *m, gpa_t a, uint64_t len)
+{
+	const struct mem_region *r = mem_region_at(m, a);
+	uint64_t page = page_bytes(), from, to;
+	uint8_t *p, *end, *stop;
+
+	if (!r || !r->ram || len > r->bytes - (a.v - r->base.v))
+		return -EINVAL;
+	from = align_up(a.v - r->base.v, page);
+	to = align_down(a.v - r->base.v + len, page);
+	for (p = r->host + from, end = r->host + to; p < end; p = stop) {
+		bool loaded;
+		int err;
+
+		stop = end;
+		loaded = in_loaded(m, p, &stop);
+		err = drop(p, (uint64_t)(stop - p), loaded);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
 int mem_reset(struct mem *m)
 {
+	m->loaded_count = 0;
 	for (unsigned i = 0; i < m->count; i++)
-		if (map_zeroed(m->regions[i].host, m->regions[i].bytes) == MAP_FAILED)
+		if (!m->regions[i].file && map_zeroed(m->regions[i].host, m->regions[i].bytes) == MAP_FAILED)
 			return log_err(-errno, "memory %s: the host refuses fresh pages", m->regions[i].name);
 	return 0;
 }
@@ -232,38 +396,6 @@ static int read_all(int fd, uint8_t *p, uint64_t len, uint64_t offset)
 	return 0;
 }
 
-/*
- * The only files we map are the guest's, and the only way to this signal is that one got
- * shorter. The guest's memory is lost, in the middle of an instruction: there is nothing
- * to go on with. Other handlers (the terminal's) have run and let the fault come again.
- */
-static void on_lost_page(int sig, siginfo_t *info, void *context)
-{
-	static const char text[] =
-		"\r\nvmm: a file the guest runs from (--kernel, --initrd, --firmware) was changed while it runs: "
-		"its memory is lost; replace such files by renaming a new one over them\n";
-	ssize_t n;
-
-	(void)context;
-	if (info->si_code != BUS_ADRERR) {
-		signal(sig, SIG_DFL);
-		raise(sig);
-		return;
-	}
-	n = isatty(STDERR_FILENO) ? write(STDERR_FILENO, text, sizeof(text) - 1)
-				  : write(STDERR_FILENO, text + 2, sizeof(text) - 3);
-	(void)n;
-	_exit(PROC_HOST);
-}
-
-static void catch_lost_pages(void)
-{
-	struct sigaction sa = { .sa_sigaction = on_lost_page, .sa_flags = SA_SIGINFO }, old;
-
-	if (!sigaction(SIGBUS, NULL, &old) && !(old.sa_flags & SA_SIGINFO) && old.sa_handler == SIG_DFL)
-		sigaction(SIGBUS, &sa, NULL);
-}
-
 void mem_keep_anonymous(struct mem *m) { m->anonymous = true; }
 
 int mem_load_file(struct mem *m, gpa_t a, int fd, uint64_t offset, uint64_t len)
@@ -282,6 +414,9 @@ int mem_load_file(struct mem *m, gpa_t a, int fd, uint64_t offset, uint64_t len)
 	if (err)
 		return err;
 	catch_lost_pages();
+	err = mem_region_at(m, a)->ram ? note_loaded(m, p + head, whole) : 0;
+	if (err)
+		return err;
 	if (map(p + head, whole, 0, fd, offset + head) == MAP_FAILED) {
 		/* The mapping that was there may be gone: restore it, then read as for a pipe-like file. */
 		if (map_zeroed(p + head, whole) == MAP_FAILED)

@@ -21,6 +21,7 @@ struct mem_region {
 	uint8_t *host;
 	bool readonly;          /* the guest's writes go to the bus */
 	bool ram;               /* the device tree announces it, images are loaded into it */
+	bool file;              /* a file of the host's: what is in it stays over a reset */
 };
 
 struct mem *mem_new(void);
@@ -44,9 +45,29 @@ int mem_add_shared(struct mem *m, const char *name, gpa_t base, uint64_t bytes);
  */
 int mem_add_rom(struct mem *m, const char *name, gpa_t base, uint64_t bytes);
 
+/* No region that mem_add_file() finds a place for reaches @end; without it, 2^40. */
+void mem_limit(struct mem *m, uint64_t end);
+
 /*
- * All memory reads as zero again, at the same host addresses; file pages are let
- * go. No vCPU may be running. -errno, with a message, if the host refuses.
+ * The first @bytes of @fd as memory of the guest which is not RAM, above all that is there and
+ * aligned for Linux' memory hotplug with any page size; *base is where. @readonly: the file is
+ * not changed; the pages of one file are shared between VMs. Otherwise the guest's stores are
+ * those of a shared mapping: fdatasync() makes them last. Its size is rounded up to 2 MiB with
+ * zeroes, which are nowhere else. -ENOSPC: no room below the limit, or in the host; -ENOTSUP
+ * after mem_keep_anonymous(); the mapping's errno. @fd may be closed afterwards.
+ */
+int mem_add_file(struct mem *m, const char *name, int fd, uint64_t bytes, bool readonly, gpa_t *base);
+
+/*
+ * The guest does not need [a, a + len) of RAM any more: the host pages that are inside it as a
+ * whole are given back and read as zero. Host addresses stay valid, and vCPUs may be running.
+ * -EINVAL if any byte is not RAM; -errno if the host refuses.
+ */
+int mem_discard(struct mem *m, gpa_t a, uint64_t len);
+
+/*
+ * All memory but files' reads as zero again, at the same host addresses; pages of loaded files
+ * are let go. No vCPU may be running. -errno, with a message, if the host refuses.
  */
 int mem_reset(struct mem *m);
 

@@ -289,6 +289,67 @@ static void a_child_has_none_of_it_files_included(void **state)
 	mem_free(m);
 }
 
+static void expect_bytes(const uint8_t *p, int value, size_t bytes)
+{
+	for (size_t i = 0; i < bytes; i++)
+		if (p[i] != value)
+			fail_msg("0x%x at %zu, not 0x%x", p[i], i, value);
+}
+
+/* Dropping the pages of a file that is mapped would bring the file back. */
+static void what_is_discarded_reads_as_zero_and_the_rest_is_as_it_was(void **state)
+{
+	struct mem *m = two_regions();
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	uint8_t *p = mem_ptr(m, gpa(0x40000000), 4 * MIB);
+	int fd = make_file(8 * 65536);
+
+	(void)state;
+	assert_int_equal(mem_load_file(m, gpa(0x40010000), fd, 0, 4 * 65536), 0);
+	assert_int_equal(mem_load_file(m, gpa(0x40100000), fd, 0, 4 * 65536), 0);
+	for (unsigned i = 0; i < 2; i++) {
+		memset(p, 0x55, 4 * MIB);
+		/* From before the first file into the second one. */
+		assert_int_equal(mem_discard(m, gpa(0x40000000 + page - 1), 0x110000 + 2), 0);
+		expect_bytes(p, 0x55, page);
+		expect_bytes(p + page, 0, 0x110000);
+		expect_bytes(p + page + 0x110000, 0x55, 4 * MIB - 0x110000 - page);
+	}
+	assert_int_equal(mem_discard(m, gpa(0x40000001), page), 0); /* no whole page is in it */
+	expect_bytes(p, 0x55, page);
+	assert_int_equal(mem_discard(m, gpa(0x40000000), 0), 0);
+	assert_int_equal(mem_discard(m, gpa(0x40000000), 4 * MIB + 1), -EINVAL);
+	assert_int_equal(mem_discard(m, gpa(0x3ffff000), 8192), -EINVAL);
+	assert_int_equal(mem_discard(m, gpa(0x40000000), UINT64_MAX), -EINVAL);
+	close(fd);
+	mem_free(m);
+}
+
+static void a_file_is_memory_above_all_other_and_below_the_limit(void **state)
+{
+	struct mem *m = two_regions();
+	int fd = make_file(3 * MIB);
+	gpa_t a, b;
+
+	(void)state;
+	mem_limit(m, 0x60000000 + 4 * MIB);
+	assert_int_equal(mem_add_file(m, "too much", fd, 5 * MIB, false, &a), -ENOSPC);
+	assert_int_equal(mem_add_file(m, "one", fd, 3 * MIB, true, &a), 0);
+	assert_int_equal(a.v, 0x60000000);
+	assert_int_equal(mem_add_file(m, "two", fd, 3 * MIB, true, &b), -ENOSPC);
+	mem_limit(m, UINT64_MAX);
+	assert_int_equal(mem_add_file(m, "endless", fd, UINT64_MAX, true, &b), -ENOSPC);
+	assert_int_equal(mem_add_file(m, "no file", -1, 2 * MIB, true, &b), -EBADF);
+	assert_int_equal(mem_add_file(m, "two", fd, 2 * MIB, true, &b), 0);
+	assert_int_equal(b.v, 0x80000000);
+	assert_memory_equal(mem_ptr(m, a, 2 * MIB), mem_ptr(m, b, 2 * MIB), 2 * MIB);
+	expect_bytes(mem_ptr(m, gpa(a.v + 3 * MIB), MIB), 0, MIB);
+	mem_keep_anonymous(m);
+	assert_int_equal(mem_add_file(m, "tagged", fd, 2 * MIB, true, &b), -ENOTSUP);
+	close(fd);
+	mem_free(m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -302,6 +363,8 @@ int main(void)
 		cmocka_unit_test(a_reset_gives_zeroes_at_the_same_host_address),
 		cmocka_unit_test(memory_costs_nothing_until_touched),
 		cmocka_unit_test(a_child_has_none_of_it_files_included),
+		cmocka_unit_test(what_is_discarded_reads_as_zero_and_the_rest_is_as_it_was),
+		cmocka_unit_test(a_file_is_memory_above_all_other_and_below_the_limit),
 	};
 
 	return cmocka_run_group_tests_name("src/mem", tests, NULL, NULL);
