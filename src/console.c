@@ -363,12 +363,21 @@ static void end_power(void *opaque)
 		vm_power_button(c->vm);
 }
 
+static void end_info(void *opaque)
+{
+	struct console *c = opaque;
+
+	if (c->vm)
+		vm_info(c->vm);
+}
+
 static const struct chardev_user console_user = {
 	.input = end_input,
 	.writable = end_writable,
 	.resized = end_resized,
 	.quit = end_quit,
 	.power = end_power,
+	.info = end_info,
 };
 
 /* ---- What the host end is like ---- */

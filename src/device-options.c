@@ -91,9 +91,10 @@ static int set_option(struct device *d, struct options *all, const struct device
 		memcpy(field, &v, sizeof(v));
 		return 0;
 	case DEVICE_BOOL:
+	case DEVICE_NOT:
 		if (strcmp(value, "on") && strcmp(value, "off"))
 			return log_err(-EINVAL, "%s: %s=%s is neither on nor off", d->said, o->name, value);
-		*(bool *)field = !strcmp(value, "on");
+		*(bool *)field = !strcmp(value, o->kind == DEVICE_BOOL ? "on" : "off");
 		return 0;
 	}
 	return -EINVAL;
@@ -157,7 +158,7 @@ static int parse_key(struct device *d, struct options *all, char *item)
 		*value++ = 0;
 	if (!o)
 		return unknown_option(d, all, item);
-	if (!value && o->kind != DEVICE_BOOL)
+	if (!value && o->kind != DEVICE_BOOL && o->kind != DEVICE_NOT)
 		return log_err(-EINVAL, "%s: %s needs a value: %s=%s", d->said, item, item, o->arg);
 	return parse_value(d, all, o, table, value ? value : "on");
 }

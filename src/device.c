@@ -286,3 +286,18 @@ int devices_power_button(struct devices *d)
 	}
 	return -ENODEV;
 }
+
+bool devices_info(struct devices *d)
+{
+	bool any = false;
+
+	for (struct device *i = d->first; i; i = i->next) {
+		if (!i->type->info)
+			continue;
+		pthread_mutex_lock(&i->lock);
+		i->type->info(i);
+		pthread_mutex_unlock(&i->lock);
+		any = true;
+	}
+	return any;
+}

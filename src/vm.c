@@ -133,6 +133,12 @@ void vm_power_button(struct vm *vm)
 		log_warn("this guest has no power key; Ctrl-a x leaves");
 }
 
+void vm_info(struct vm *vm)
+{
+	if (!devices_info(&vm->devices))
+		log_info("no device has anything to tell; virtio-balloon would about memory");
+}
+
 /* ---- Threads: running, parked, ended ---- */
 
 bool vm_may_run(struct vm *vm)
@@ -287,6 +293,14 @@ static int check_ram(const struct vm *vm)
 	return 0;
 }
 
+/* The redistributors of many vCPUs are in the way of more. */
+static uint64_t end_of_memory(const struct vm *vm)
+{
+	uint64_t end = UINT64_C(1) << vm->hv->attr.IPA_BITS[0];
+
+	return vm->hv->attr.VCPU_COUNT[0] > BOARD_GICR_COUNT && BOARD_GICR2_BASE < end ? BOARD_GICR2_BASE : end;
+}
+
 static int build_memory(struct vm *vm)
 {
 	int err = check_ram(vm);
@@ -294,6 +308,7 @@ static int build_memory(struct vm *vm)
 
 	if (bit_of(vm->hv->attr.FEATURES, HV_FEATURE_MTE))
 		mem_keep_anonymous(vm->mem);
+	mem_limit(vm->mem, end_of_memory(vm));
 	if (!err)
 		err = mem_add_ram(vm->mem, "ram", gpa(BOARD_RAM_BASE), vm->cfg->ram_bytes);
 	if (err == -ENOSPC)

@@ -2,7 +2,7 @@
 /*
  * Standard input and output. A terminal goes into raw mode, so that the guest
  * has all keys but the escape: Ctrl-a x leaves, Ctrl-a p presses the guest's
- * power key, Ctrl-a Ctrl-a is one Ctrl-a.
+ * power key, Ctrl-a i asks its devices how they are, Ctrl-a Ctrl-a is one Ctrl-a.
  *
  * The terminal belongs to the user, not to us: it is restored on close, by signal
  * handlers for every end we may meet, and by keeper.c after those we do not. Output goes through descriptions
@@ -147,11 +147,13 @@ static void escape_key(struct stdio *s, uint8_t key, uint8_t *keys, size_t *len)
 	switch (key) {
 	case 'x': c->user->quit(c->opaque); return;
 	case 'p': c->user->power(c->opaque); return;
+	case 'i': c->user->info(c->opaque); return;
 	case 'h':
 	case '?':
 		say("\r\n"
 		    "Ctrl-a x       leave (the guest's power is cut)\r\n"
 		    "Ctrl-a p       press the guest's power key\r\n"
+		    "Ctrl-a i       what devices have to tell (virtio-balloon: memory)\r\n"
 		    "Ctrl-a Ctrl-a  send one Ctrl-a (so does Ctrl-a a)\r\n"
 		    "Ctrl-a h       this help\r\n");
 		return;

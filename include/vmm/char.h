@@ -25,9 +25,10 @@ struct chardev_user {
 	void (*writable)(void *opaque);
 	/* The window at the host end has another size now. May be NULL. */
 	void (*resized)(void *opaque);
-	/* The user at the host end wants to leave, or presses the guest's power key. */
+	/* The user at the host end wants to leave, presses the guest's power key, or asks how it is. */
 	void (*quit)(void *opaque);
 	void (*power)(void *opaque);
+	void (*info)(void *opaque);
 };
 
 struct chardev_type {

@@ -33,8 +33,8 @@ struct console_uart {
 /*
  * @spec as for --console: stdio, file:PATH, pty, socket:PATH, null; NULL means stdio.
  * -EINVAL/-errno with a message when it cannot be opened. @vm is told of panics
- * (vm_guest_panicked), of the user leaving (vm_quit) and of the power key
- * (vm_power_button); it may be NULL in tests. SIGPIPE is ignored, or a pipe whose
+ * (vm_guest_panicked), of the user leaving (vm_quit), of the power key
+ * (vm_power_button) and of questions (vm_info); it may be NULL in tests. SIGPIPE is ignored, or a pipe whose
  * reader leaves ends the process.
  */
 int console_create(const char *spec, struct loop *l, struct vm *vm, struct console **c);

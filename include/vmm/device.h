@@ -41,6 +41,7 @@ enum device_option_kind {
 	DEVICE_STRING,          /* const char *; lives as long as the device */
 	DEVICE_U64,             /* uint64_t; decimal, 0x..., suffix K M G T */
 	DEVICE_BOOL,            /* bool; on|off, the name alone is on */
+	DEVICE_NOT,             /* the same with the opposite value: for what is on unless it is said */
 	DEVICE_LIST,            /* struct opt_list of strings as above: may be given many times */
 	DEVICE_END,             /* the name of a host end (device_type.end_at), whose options may follow */
 };
@@ -105,6 +106,7 @@ struct device_type {
 				  uint64_t *value, bool write);
 	void (*fdt)(struct device *d, struct dt *t);
 	void (*power_button)(struct device *d); /* the host asks the guest to power off */
+	void (*info)(struct device *d);         /* the user asks how it is: says so (log_info), perhaps later */
 };
 
 /* As in the state tables: the number of rows and the rows. */
@@ -166,5 +168,7 @@ void devices_reset(struct devices *d);
 void devices_fdt(const struct devices *d, struct dt *t);
 /* Presses the guest's power key. -ENODEV: no device has one. */
 int devices_power_button(struct devices *d);
+/* Asks each that has something to tell. False: none has. */
+bool devices_info(struct devices *d);
 
 #endif

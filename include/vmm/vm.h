@@ -77,6 +77,9 @@ struct hv_vm *vm_hv(struct vm *vm);
 /* The user presses the guest's power key (Ctrl-a p), as a request to power off by itself. Main thread. */
 void vm_power_button(struct vm *vm);
 
+/* The user wants to know how it is (Ctrl-a i). Main thread. */
+void vm_info(struct vm *vm);
+
 /*
  * The rest only records and wakes the main thread: any thread, any lock held.
  *

@@ -12,6 +12,7 @@ int __wrap_bus_notify_fd(struct vm *vm, gpa_t a, unsigned bytes, uint64_t value,
 void __wrap_vm_guest_panicked(struct vm *vm, const char *text);
 void __wrap_vm_quit(struct vm *vm);
 void __wrap_vm_power_button(struct vm *vm);
+void __wrap_vm_info(struct vm *vm);
 
 void __wrap_irq_set(struct vm *vm, unsigned spi, bool level)
 {
@@ -50,6 +51,8 @@ void __wrap_vm_guest_panicked(struct vm *vm, const char *text)
 void __wrap_vm_quit(struct vm *vm) { vm->quits++; }
 
 void __wrap_vm_power_button(struct vm *vm) { vm->presses++; }
+
+void __wrap_vm_info(struct vm *vm) { vm->infos++; }
 
 struct vm *fake_vm_new(void) { return fake_vm_with(NULL, NULL); }
 

@@ -11,7 +11,7 @@
 struct vm {
 	bool line[288];
 	unsigned raised[288];           /* 0 -> 1 changes */
-	unsigned panics, quits, presses;
+	unsigned panics, quits, presses, infos;
 	char panic_text[200];
 	/* The hypervisor has irqfd and ioeventfd: what it was given last. Otherwise it refuses them. */
 	bool has_eventfds;
