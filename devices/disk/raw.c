@@ -281,48 +281,18 @@ static bool raw_resized(struct disk_layer *l)
 	return true;
 }
 
-/*
- * Bytes that QEMU locks, too, so that neither writes what the other has open: 100 who reads, 101 who writes,
- * 201 who wants nobody to write.
- */
-#define LOCK_READS      100
-#define LOCK_WRITES     101
-#define LOCK_NO_WRITERS 201
-#define LOCK_END        210
-
-static int lock_bytes(int fd, int command, short type, off_t from, off_t to, bool *taken)
-{
-	struct flock lock = { .l_type = type, .l_whence = SEEK_SET, .l_start = from, .l_len = to - from };
-
-	*taken = false;
-	if (fcntl(fd, command, &lock)) {
-		*taken = errno == EAGAIN || errno == EACCES;
-		/* Some file systems have no locks: then there are none. */
-		return *taken ? -EBUSY : 0;
-	}
-	*taken = command == F_OFD_GETLK && lock.l_type != F_UNLCK;
-	return *taken ? -EBUSY : 0;
-}
-
 static int lock_file(const struct raw *w, const char *name, const struct disk_config *cfg)
 {
-	bool taken;
-
-	if (!cfg->readonly) {
-		lock_bytes(w->fd, F_OFD_SETLK, F_WRLCK, LOCK_READS, LOCK_END, &taken);
-		return taken ? log_err(-EBUSY,
-				       "%s: %s: is in use already, by another disk or another process; with snapshot=on "
-				       "writes go elsewhere, with readonly=on there are none",
-				       cfg->said, name)
-			     : 0;
-	}
-	if (!lock_bytes(w->fd, F_OFD_SETLK, F_RDLCK, LOCK_READS, LOCK_READS + 1, &taken) &&
-	    !lock_bytes(w->fd, F_OFD_SETLK, F_RDLCK, LOCK_NO_WRITERS, LOCK_NO_WRITERS + 1, &taken))
-		lock_bytes(w->fd, F_OFD_GETLK, F_WRLCK, LOCK_WRITES, LOCK_WRITES + 1, &taken);
-	return taken ? log_err(-EBUSY,
-			       "%s: %s: somebody writes it (another disk or another process); end that, or make a copy",
-			       cfg->said, name)
-		     : 0;
+	if (!disk_lock_file(w->fd, cfg->readonly))
+		return 0;
+	if (!cfg->readonly)
+		return log_err(-EBUSY,
+			       "%s: %s: is in use already, by another disk or another process; with snapshot=on "
+			       "writes go elsewhere, with readonly=on there are none",
+			       cfg->said, name);
+	return log_err(-EBUSY,
+		       "%s: %s: somebody writes it (another disk or another process); end that, or make a copy",
+		       cfg->said, name);
 }
 
 static const char *no_disk(mode_t mode)

@@ -110,6 +110,13 @@ void disk_drain(struct disk *d);
 /* With the lock held: looks at the size now, not only now and then. Calls resized() if it has changed. */
 void disk_look(struct disk *d);
 
+/*
+ * For other files of guests, too: locks @fd against writers in other processes, and unless @readonly against
+ * everybody, as long as it (or a duplicate) is open. 0, or -EBUSY without a message: somebody has it. A file
+ * system without locks: then there are none.
+ */
+int disk_lock_file(int fd, bool readonly);
+
 /* ---- For layers ---- */
 
 #define DISK_NOWAIT 1u                  /* -EAGAIN, and nothing done, rather than wait */
