@@ -420,6 +420,13 @@ static void raise_segment(struct user *u, size_t bytes)
 		*(p.v6 ? &u->segment6 : &u->segment4) = segment;
 }
 
+/* With lib_lock. Timers run, and frames that waited, but no descriptor is looked at. */
+static void set_clock(struct user *u)
+{
+	u->clock_ns = loop_now_ns();
+	lib.slirp_pollfds_poll(u->slirp, 1, on_came, u);
+}
+
 static bool user_send(struct net_end *n, unsigned pair, const struct net_frame *f)
 {
 	struct user *u = container_of(n, struct user, net);
@@ -429,10 +436,8 @@ static bool user_send(struct net_end *n, unsigned pair, const struct net_frame *
 	frame_checksum(f, u->frame);
 	raise_segment(u, f->bytes);
 	pthread_mutex_lock(&lib_lock);
-	if (!u->changed && loop_now_ns() - u->clock_ns > CLOCK_OLD_NS) {
-		u->clock_ns = loop_now_ns();
-		lib.slirp_pollfds_poll(u->slirp, 1, on_came, u);
-	}
+	if (!u->changed && loop_now_ns() - u->clock_ns > CLOCK_OLD_NS)
+		set_clock(u);
 	u->changed = true;
 	lib.slirp_input(u->slirp, u->frame, (int)f->bytes);
 	pthread_mutex_unlock(&lib_lock);
@@ -448,6 +453,8 @@ static void user_sent(struct net_end *n, unsigned pair)
 		return;
 	u->changed = false;
 	pthread_mutex_lock(&lib_lock);
+	/* What waited for the guest's address goes out only now. */
+	set_clock(u);
 	update_polled(u);
 	pthread_mutex_unlock(&lib_lock);
 	tell_guest(u);
@@ -667,8 +674,7 @@ static int start(struct user *u, const SlirpConfig *c)
 		       : log_err(-EINVAL, "%s: libslirp refuses the network; its own words are above",
 				 u->net.dev->said);
 	if (!err) {
-		u->clock_ns = loop_now_ns();
-		lib.slirp_pollfds_poll(u->slirp, 1, on_came, u);
+		set_clock(u);
 		update_polled(u);
 	}
 	pthread_mutex_unlock(&lib_lock);
