@@ -17,6 +17,7 @@ A file NAME.boot has settings, a line "---", then steps:
   backends, needs         as in guests.cfg
   disk     NAME           from tests/setup; each boot gets a copy: DISK
   serve    yes            a web server on this machine's loopback (serve.py), at port HTTP
+  tap      yes            wants root, and /dev/net/tun for an interface by the name of TAP
   like     NAME           settings and steps of NAME.boot, but for what is said here
 
   expect REGEX            wait for it in what comes after the last match
@@ -29,7 +30,7 @@ A file NAME.boot has settings, a line "---", then steps:
   host   COMMAND          a command of this machine, with bash; its status must be 0
 
 Words in options and steps: TMP is a folder of this boot, DISK a file, PORT a TCP port that is free, CACHE the folder
-of tests/setup; SLOWER how many times slower than ours the machine is that vmm runs on: B and the timeout are multiplied
+of tests/setup, VMM the program; SLOWER how many times slower than ours the machine is that vmm runs on: B and the timeout are multiplied
 with it.
 """
 import contextlib
@@ -141,7 +142,7 @@ class Boot:
         place.wants({k: " ".join(v) for k, v in s.items() if k in ("backends", "needs")})
         images, slower = self.images(r, Skip, place), r.slower * place.slower
         with contextlib.ExitStack() as stack:
-            words = self.words(stack, Skip, slower)
+            words = {**self.words(stack, Skip, slower), "VMM": " ".join(place.vmm)}
             argv = place.argv(*images, "--cpus", self.cpus, "--mem", self.mem, *(replaced(o, words) for o in s.get("options", [])))
             self.judge(argv, time.monotonic() + float(s.get("timeout", ["180"])[0]) * slower, words, Fail)
 
@@ -156,6 +157,10 @@ class Boot:
             if not os.path.exists(image):
                 raise Skip(f"no {image}: tests/setup debian")
             subprocess.run(["cp", "--sparse=always", "--reflink=auto", image, words["DISK"]], check=True)
+        if "tap" in s:
+            if os.geteuid() or not os.path.exists("/dev/net/tun"):
+                raise Skip("a tap interface wants root and /dev/net/tun")
+            words["TAP"] = "vmm" + words["PORT"]
         if "serve" in s:
             words["HTTP"] = str(stack.enter_context(serve.Server()).port)
         return words
