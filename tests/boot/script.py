@@ -16,6 +16,7 @@ A file NAME.boot has settings, a line "---", then steps:
   when     long           only with --long
   backends, needs         as in guests.cfg
   disk     NAME           from tests/setup; each boot gets a copy: DISK
+  before   COMMAND        a command of this machine before vmm starts, as `host' below
   serve    yes            a web server on this machine's loopback (serve.py), at port HTTP
   tap      yes            wants root, and /dev/net/tun for an interface by the name of TAP
   like     NAME           settings and steps of NAME.boot, but for what is said here
@@ -182,6 +183,11 @@ class Boot:
         def start():
             return Console(argv, deadline, float(words["SLOWER"]), self.settings.get("refuse", []), Fail)
 
+        for command in self.settings.get("before", []):
+            done = subprocess.run(["bash", "-c", replaced(command, words)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                  env={**os.environ, "PATH": PATH})
+            if done.returncode:
+                raise Fail(f"status {done.returncode} of: {command}\n{done.stdout.decode(errors='replace')}")
         c = start()
         try:
             for verb, text in self.steps:
@@ -228,7 +234,7 @@ def parse(path):
             if key not in ("expect", "send", "keys", "run", "lasts", "end", "again", "host"):
                 raise ValueError(f"{path}:{number}: unknown step {key!r}")
             steps.append((key, rest))
-        elif key == "refuse":
+        elif key in ("refuse", "before"):
             settings.setdefault(key, []).append(rest)
         else:
             settings[key] = rest.split()
