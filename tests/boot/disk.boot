@@ -17,7 +17,7 @@ timeout 120
 ---
 expect ^/root # 
 run stty -echo
-run modprobe virtio_mmio && modprobe virtio_blk && modprobe ext4
+run modprobe virtio_mmio && modprobe virtio_blk; modprobe ext4 2>/dev/null; grep -q ext4 /proc/filesystems
 run test $(cat /sys/block/vda/serial) = first-disk && test -z "$(cat /sys/block/vdb/serial)"
 run test "$(cat /sys/block/vd[abc]/ro | tr -d '\n')" = 010
 run test "$(cat /sys/block/vd[abc]/size | tr '\n' ' ')" = "524288 131072 131072 "
