@@ -143,11 +143,11 @@ static unsigned gather(struct net *n, struct virtq *q, struct virtq_chain **chai
 static void write_frame(struct virtq_chain **chain, unsigned count, const struct net_frame *f)
 {
 	struct virtio_net_hdr hdr = f->hdr;
-	uint64_t had[RX_CHAINS_MAX];
+	uint32_t written[RX_CHAINS_MAX];
 	unsigned c = 0;
 
 	for (unsigned i = 0; i < count; i++)
-		had[i] = chain[i]->in_bytes;
+		written[i] = (uint32_t)chain[i]->in_bytes;
 	hdr.num_buffers = (uint16_t)count;
 	for (size_t done = 0; done < sizeof(hdr); c += done < sizeof(hdr))
 		done += virtq_write(chain[c], (const char *)&hdr + done, sizeof(hdr) - done);
@@ -156,7 +156,9 @@ static void write_frame(struct virtq_chain **chain, unsigned count, const struct
 			done += virtq_write(chain[c], (const char *)f->iov[i].iov_base + done,
 					    f->iov[i].iov_len - done);
 	for (unsigned i = 0; i < count; i++)
-		virtq_push(chain[i], (uint32_t)(had[i] - chain[i]->in_bytes));
+		written[i] -= (uint32_t)chain[i]->in_bytes;
+	/* 5.1.6.4: a driver on another vCPU must not see the first without the rest. */
+	virtq_push_all(chain, written, count);
 }
 
 /*

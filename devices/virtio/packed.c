@@ -23,6 +23,7 @@ static bool packed_place(struct virtq *q)
 		q->packed.device_event = virtq_place(q, "device area", q->device_addr, 4, 4, true);
 	q->next_avail = q->next_used = 0;
 	q->packed.avail_wrap = q->packed.used_wrap = true;
+	q->packed.held = NULL;
 	return q->packed.desc && q->packed.driver_event && q->packed.device_event;
 }
 
@@ -109,8 +110,20 @@ static void packed_put(struct virtq *q, const struct virtq_chain *c, uint32_t wr
 
 	__atomic_store_n(&d->id, c->id, __ATOMIC_RELAXED);
 	__atomic_store_n(&d->len, written, __ATOMIC_RELAXED);
-	__atomic_store_n(&d->flags, flags, __ATOMIC_RELEASE);
+	if (q->packed.held) {
+		__atomic_store_n(&d->flags, flags, __ATOMIC_RELAXED);
+	} else {
+		q->packed.held = d;
+		q->packed.held_flags = flags;
+	}
 	q->next_used = moved(q, q->next_used, c->desc_count, &q->packed.used_wrap);
+}
+
+/* The driver goes from one to the next, and does not get past the first before. */
+static void packed_publish(struct virtq *q)
+{
+	__atomic_store_n(&q->packed.held->flags, q->packed.held_flags, __ATOMIC_RELEASE);
+	q->packed.held = NULL;
 }
 
 static void packed_wish(struct virtq *q, bool on)
@@ -140,6 +153,7 @@ const struct virtq_ring virtq_packed = {
 	.get = packed_get,
 	.move = packed_move,
 	.put = packed_put,
+	.publish = packed_publish,
 	.wish = packed_wish,
 	.wants_interrupt = packed_wants_interrupt,
 };

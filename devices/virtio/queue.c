@@ -308,19 +308,27 @@ struct virtq_chain *virtq_pop(struct virtq *q)
 /* It has been pushed, or a reset has made it void. */
 static bool stale(const struct virtq_chain *c) { return c->epoch != c->queue->epoch; }
 
-void virtq_push(struct virtq_chain *c, uint32_t written)
+void virtq_push_all(struct virtq_chain *const *c, const uint32_t *written, unsigned count)
 {
-	struct virtq *q = c->queue;
+	struct virtq *q = c[0]->queue;
+	bool use = usable(q), some = false;
 
-	if (stale(c))
-		return;
-	if (usable(q)) {
-		q->ring->put(q, c, written);
-		q->fresh += c->desc_count;
+	for (unsigned i = 0; i < count; i++) {
+		if (stale(c[i]))
+			continue;
+		if (use) {
+			q->ring->put(q, c[i], written[i]);
+			q->fresh += c[i]->desc_count;
+			some = true;
+		}
+		q->in_flight -= c[i]->desc_count;
+		drop_chain(q, c[i]);
 	}
-	q->in_flight -= c->desc_count;
-	drop_chain(q, c);
+	if (some)
+		q->ring->publish(q);
 }
+
+void virtq_push(struct virtq_chain *c, uint32_t written) { virtq_push_all(&c, &written, 1); }
 
 void virtq_unpop(struct virtq_chain *c)
 {

@@ -37,6 +37,8 @@ struct virtq {
 			struct virtq_packed_desc *desc;
 			uint32_t *driver_event, *device_event;  /* struct virtq_packed_event, in one piece */
 			bool avail_wrap, used_wrap;
+			struct virtq_packed_desc *held;         /* the first one put since publish, */
+			uint16_t held_flags;                    /* which lacks these */
 		} packed;
 	};
 	/* Split: free-running. Packed: below size, with a wrap counter. */
@@ -62,6 +64,7 @@ struct virtq_ring {
 	bool (*get)(struct virtq *q, struct virtq_chain *c);
 	void (*move)(struct virtq *q, int by);  /* next_avail, by a chain's desc_count, back or forth */
 	void (*put)(struct virtq *q, const struct virtq_chain *c, uint32_t written);
+	void (*publish)(struct virtq *q);       /* all that were put, at least one, are the driver's at once */
 	void (*wish)(struct virtq *q, bool on); /* tells the driver whether to notify: with EVENT_IDX, at next_avail */
 	bool (*wants_interrupt)(const struct virtq *q, uint32_t fresh);
 };

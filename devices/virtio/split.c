@@ -96,8 +96,10 @@ static void split_put(struct virtq *q, const struct virtq_chain *c, uint32_t wri
 
 	__atomic_store_n(&e->id, (uint32_t)c->id, __ATOMIC_RELAXED);
 	__atomic_store_n(&e->len, written, __ATOMIC_RELAXED);
-	__atomic_store_n(&q->split.used->idx, ++q->next_used, __ATOMIC_RELEASE);
+	q->next_used++;
 }
+
+static void split_publish(struct virtq *q) { __atomic_store_n(&q->split.used->idx, q->next_used, __ATOMIC_RELEASE); }
 
 /* With EVENT_IDX there is nothing to say for no: an index that has passed comes again after 65536 requests. */
 static void split_wish(struct virtq *q, bool on)
@@ -122,6 +124,7 @@ const struct virtq_ring virtq_split = {
 	.get = split_get,
 	.move = split_move,
 	.put = split_put,
+	.publish = split_publish,
 	.wish = split_wish,
 	.wants_interrupt = split_wants_interrupt,
 };

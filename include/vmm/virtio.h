@@ -148,6 +148,8 @@ bool virtq_empty(struct virtq *q);
 
 /* The request is done; @written bytes from the beginning of its `in' are valid. The driver sees it at once. */
 void virtq_push(struct virtq_chain *c, uint32_t written);
+/* The same for @count of one queue, at least one, that make sense only together: the driver sees all or none. */
+void virtq_push_all(struct virtq_chain *const *c, const uint32_t *written, unsigned count);
 
 /* As if the chain popped last had never been. */
 void virtq_unpop(struct virtq_chain *c);

@@ -236,6 +236,49 @@ static void requests_are_finished_in_any_order(void **state)
 	assert_int_equal(fv_used(f)->ring[3].id, 1);
 }
 
+static void requests_may_be_finished_together(void **state)
+{
+	static const uint32_t written[3] = { 5, 0, 7 };
+	struct fake_virtio *f = *state;
+
+	for (unsigned packed = 0; packed < 2; packed++) {
+		struct virtq *q = fv_start(f, packed ? PACKED : 0, 4);
+
+		/* Eight times three in a ring of four: the end of the ring comes at every place among them. */
+		for (unsigned turn = 0; turn < 8; turn++) {
+			struct virtq_chain *c[3];
+
+			for (unsigned i = 0; i < 3; i++) {
+				if (packed) {
+					fv_add(f, DATA, 16, WRITE, (uint16_t)(100 + i));
+					continue;
+				}
+				fv_put(f, i, DATA, 16, WRITE, 0);
+				fv_offer(f, (uint16_t)i);
+			}
+			for (unsigned i = 0; i < 3; i++)
+				assert_non_null(c[i] = virtq_pop(q));
+			virtq_push_all(c, written, 3);
+			for (unsigned i = 0; i < 3; i++) {
+				unsigned at = 3 * turn + i;
+				const uint16_t turned = at / 4 % 2 ? 0 : VIRTQ_DESC_F_AVAIL | VIRTQ_DESC_F_USED;
+
+				if (packed) {
+					assert_int_equal(fv_packed(f)[at % 4].id, 100 + i);
+					assert_int_equal(fv_packed(f)[at % 4].len, written[i]);
+					assert_int_equal(fv_packed(f)[at % 4].flags,
+							 turned | (written[i] ? WRITE : 0));
+				} else {
+					assert_int_equal(fv_used(f)->ring[at % 4].id, i);
+					assert_int_equal(fv_used(f)->ring[at % 4].len, written[i]);
+					assert_int_equal(fv_used(f)->idx, 3 * turn + 3);
+				}
+			}
+		}
+		assert_false(fv_broken(f));
+	}
+}
+
 static void a_request_put_back_comes_again(void **state)
 {
 	struct fake_virtio *f = *state;
@@ -810,6 +853,7 @@ int main(void)
 		TEST(a_chain_may_be_as_long_as_the_ring),
 		TEST(indices_wrap_at_65536),
 		TEST(requests_are_finished_in_any_order),
+		TEST(requests_may_be_finished_together),
 		TEST(a_request_put_back_comes_again),
 		TEST(a_reset_makes_requests_void),
 		TEST(packed_chains_turn_round_the_ring),
