@@ -107,3 +107,18 @@ int bus_notify_fd(struct vm *vm, gpa_t a, unsigned bytes, uint64_t value, int fd
 	return hv_ioeventfd(vm_hv(vm), &(struct hv_ioevent){ .addr = a, .bytes = bytes, .value = value, .fd = fd },
 			    true);
 }
+
+/* Above the numbers that vm.c gives to the regions of vmm/mem.h. */
+#define READ_FROM_SLOT 256
+
+int bus_read_from(struct vm *vm, gpa_t a, void *host, uint64_t bytes)
+{
+	const struct hv_mem m = {
+		.slot = READ_FROM_SLOT, .base = a, .host = host, .bytes = bytes, .flags = HV_MEM_READONLY
+	};
+	struct hv_vm *hv = vm_hv(vm);
+
+	if (!hv_cap(hv->ops, hv, HV_CAP_MEM_OWN))
+		return -ENOTSUP;
+	return bytes ? hv_mem_map(hv, &m) : hv_mem_unmap(hv, READ_FROM_SLOT);
+}

@@ -56,6 +56,13 @@ enum bus_result bus_access(struct bus *b, gpa_t a, unsigned size, uint64_t *valu
  */
 int bus_notify_fd(struct vm *vm, gpa_t a, unsigned bytes, uint64_t value, int fd);
 
+/*
+ * From now on the guest reads [a, a + bytes) of a range from @host, and nobody hears of it; its
+ * writes come here as before. All three in whole host pages; one such piece in a VM. @bytes 0:
+ * no more. -ENOTSUP, without a message, where the hypervisor has no such thing.
+ */
+int bus_read_from(struct vm *vm, gpa_t a, void *host, uint64_t bytes);
+
 /* The range with byte @a, or NULL. */
 const struct bus_range *bus_find(const struct bus *b, gpa_t a);
 

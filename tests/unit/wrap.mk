@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Tests that watch a device's doors out of the machine: tests/unit/fake/vm.c has the other end.
 $(OUT)/tests/unit/devices/% $(OUT)/tests/unit/src/console $(OUT)/tests/unit/src/device: \
-	LDFLAGS_ALL += -Wl,--wrap=irq_set -Wl,--wrap=irq_eventfd -Wl,--wrap=bus_notify_fd -Wl,--wrap=vm_guest_panicked \
-	-Wl,--wrap=vm_quit -Wl,--wrap=vm_power_button -Wl,--wrap=vm_info
+	LDFLAGS_ALL += -Wl,--wrap=irq_set -Wl,--wrap=irq_eventfd -Wl,--wrap=bus_notify_fd -Wl,--wrap=bus_read_from \
+	-Wl,--wrap=vm_guest_panicked -Wl,--wrap=vm_quit -Wl,--wrap=vm_power_button -Wl,--wrap=vm_info
 
 # The test plays emitters that err.
 $(OUT)/tests/unit/arch/x86_64/check: LDFLAGS_ALL += -Wl,--wrap=emit_add_imm -Wl,--wrap=emit_ldst_imm

@@ -243,6 +243,7 @@ static const struct {
 	unsigned kvm;
 } kvm_caps[] = {
 	{ HV_CAP_MEM_READONLY, KVM_CAP_READONLY_MEM },
+	{ HV_CAP_MEM_OWN, KVM_CAP_READONLY_MEM },
 	{ HV_CAP_SVE, KVM_CAP_ARM_SVE },
 	{ HV_CAP_IRQFD, KVM_CAP_IRQFD },
 	{ HV_CAP_IOEVENTFD, KVM_CAP_IOEVENTFD },

@@ -361,6 +361,53 @@ static void without_a_file_it_is_a_flash_all_the_same(void **state)
 	fake_vm_free(b.vm);
 }
 
+static void read_often(struct board *b, uint64_t at)
+{
+	for (unsigned i = 0; i < 16; i++)
+		vars_read(b, at);
+}
+
+static void what_is_only_read_becomes_memory(void **state)
+{
+	struct board *b = *state;
+	const uint8_t *host;
+
+	b->vm->has_read_from = true;
+	vars_read(b, 0);
+	assert_int_equal(b->vm->read_from.bytes, 0);
+	read_often(b, 0);
+	assert_int_equal(b->vm->read_from.addr, BOARD_FLASH1_BASE);
+	assert_int_equal(b->vm->read_from.bytes, 4 * BLOCK);
+	host = b->vm->read_from.host;
+	assert_int_equal(host[0], 0xff);
+	assert_int_equal(host[4 * BLOCK - 1], 0xff);
+	/* Any command ends it before it has an effect. */
+	vars_write(b, 0, BOTH(CFI_READ_STATUS));
+	assert_int_equal(b->vm->read_from.bytes, 0);
+	read_often(b, 0);
+	assert_int_equal(b->vm->read_from.bytes, 0);
+	program(b, 5 * BLOCK + 1, 0x12);
+	vars_write(b, 0, BOTH(CFI_READ_ARRAY));
+	read_often(b, 0);
+	assert_int_equal(b->vm->read_from.bytes, 6 * BLOCK);
+	host = b->vm->read_from.host;
+	assert_int_equal(host[5 * BLOCK + 1], 0x12);
+	assert_int_equal(host[6 * BLOCK - 1], 0xff);
+	power_off(b);
+	power_on(b);
+	assert_int_equal(vars_read(b, 5 * BLOCK) >> 8 & 0xff, 0x12);
+}
+
+static void a_hypervisor_that_cannot_is_asked_once(void **state)
+{
+	struct board *b = *state;
+
+	read_often(b, 0);
+	read_often(b, 0);
+	assert_int_equal(b->vm->read_from.calls, 1);
+	assert_int_equal(vars_read(b, 0), UINT32_MAX);
+}
+
 static void only_boards_with_firmware_have_one(void **state)
 {
 	struct vm *vm = fake_vm_new();
@@ -400,6 +447,8 @@ int main(void)
 		T(every_change_is_in_the_file_at_once),
 		T(the_file_is_what_the_next_run_has),
 		T(a_file_that_takes_no_more_is_the_firmwares_to_know),
+		T(what_is_only_read_becomes_memory),
+		T(a_hypervisor_that_cannot_is_asked_once),
 		cmocka_unit_test(without_a_file_it_is_a_flash_all_the_same),
 		cmocka_unit_test(only_boards_with_firmware_have_one),
 		T(any_access_is_survived),

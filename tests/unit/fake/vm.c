@@ -9,6 +9,7 @@
 void __wrap_irq_set(struct vm *vm, unsigned spi, bool level);
 int __wrap_irq_eventfd(struct vm *vm, unsigned spi, int fd);
 int __wrap_bus_notify_fd(struct vm *vm, gpa_t a, unsigned bytes, uint64_t value, int fd);
+int __wrap_bus_read_from(struct vm *vm, gpa_t a, void *host, uint64_t bytes);
 void __wrap_vm_guest_panicked(struct vm *vm, const char *text);
 void __wrap_vm_quit(struct vm *vm);
 void __wrap_vm_power_button(struct vm *vm);
@@ -39,6 +40,17 @@ int __wrap_bus_notify_fd(struct vm *vm, gpa_t a, unsigned bytes, uint64_t value,
 	vm->kick.bytes = bytes;
 	vm->kick.value = value;
 	vm->kick.fd = fd;
+	return 0;
+}
+
+int __wrap_bus_read_from(struct vm *vm, gpa_t a, void *host, uint64_t bytes)
+{
+	vm->read_from.calls++;
+	if (!vm->has_read_from)
+		return -ENOTSUP;
+	vm->read_from.addr = a.v;
+	vm->read_from.host = host;
+	vm->read_from.bytes = bytes;
 	return 0;
 }
 

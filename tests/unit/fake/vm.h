@@ -18,6 +18,9 @@ struct vm {
 	unsigned eventfds;
 	int call_fd;
 	struct { uint64_t addr, value; unsigned bytes; int fd; } kick;
+	/* The hypervisor can let the guest read from memory of a device's: which. Otherwise it refuses. */
+	bool has_read_from;
+	struct { uint64_t addr, bytes; const void *host; unsigned calls; } read_from;
 	/* What fake_vm_new() makes. */
 	struct loop *loop;
 	struct bus *bus;

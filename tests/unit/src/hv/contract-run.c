@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -649,6 +650,37 @@ static void memory_that_is_read_only_keeps_its_contents(void **state)
 	trial_free(&t);
 }
 
+/* Memory of which vmm/mem.h knows nothing. */
+static void a_devices_own_memory_is_mapped_where_that_can_be(void **state)
+{
+	struct trial t = trial_new(on, 1, NULL);
+	struct hv_mem m = { .slot = 1, .base = gpa(0x80000000), .bytes = 2 * MIB, .flags = HV_MEM_READONLY };
+	uint64_t *host = mmap(NULL, m.bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct said s;
+
+	(void)state;
+	assert_true(host != MAP_FAILED);
+	m.host = host;
+	*host = DATA;
+	if (!hv_cap(on, t.vm, HV_CAP_MEM_OWN)) {
+		said_begin(&s);
+		assert_int_equal(hv_mem_map(t.vm, &m), -EINVAL);
+		said_end(&s);
+	} else {
+		assert_int_equal(hv_mem_map(t.vm, &m), 0);
+		assert_int_equal(hv_mem_unmap(t.vm, 1), 0);
+		*host = DATA;
+		assert_int_equal(hv_mem_map(t.vm, &m), 0);
+		code_mov(&t.code, 2, m.base.v);
+		code_ldr(&t.code, 3, 5, 2);
+		code_off(&t.code);
+		assert_int_equal(trial_go(&t), HV_EXIT_SHUTDOWN);
+		assert_int_equal(trial_x(&t, 5), DATA);
+	}
+	trial_free(&t);
+	munmap(host, m.bytes);
+}
+
 static void the_log_has_the_pages_that_were_written(void **state)
 {
 	enum { PAGES = 512 };
@@ -773,6 +805,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(an_eventfd_counts_the_writes_that_match),
 		cmocka_unit_test(a_flag_that_nobody_knows_is_refused),
 		cmocka_unit_test(memory_that_is_read_only_keeps_its_contents),
+		cmocka_unit_test(a_devices_own_memory_is_mapped_where_that_can_be),
 		cmocka_unit_test(the_log_has_the_pages_that_were_written),
 		cmocka_unit_test(a_guest_goes_on_where_it_was_restored),
 		cmocka_unit_test(a_reset_is_the_power_on_state),

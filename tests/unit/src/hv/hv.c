@@ -807,6 +807,7 @@ static void D6_numbers_are_never_reused(void **state)
 		{ 16, "mte" },
 		{ 17, "jit" },
 		{ 18, "translator" },
+		{ 19, "mem-own" },
 	};
 	static const struct {
 		uint16_t id;
