@@ -302,8 +302,12 @@ static int vconsole_start(struct virtio_device *v)
 {
 	struct vconsole *a = of(v);
 
-	if (!multiport(a) && a->port[0])
-		a->port[0]->open = true;
+	if (multiport(a) || !a->port[0])
+		return 0;
+	a->port[0]->open = true;
+	/* Linux up to 6.1 at least reads the size only when it is told that it has changed. */
+	if (a->config.cols)
+		virtio_config_changed(v);
 	return 0;
 }
 
