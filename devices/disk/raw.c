@@ -339,6 +339,25 @@ static int open_file(struct raw *w, const char *name, const struct disk_config *
 	return 0;
 }
 
+/* Who has it mounted, or in a volume, would not notice what a guest does to it. */
+static int claim_device(struct raw *w, const char *name, const struct disk_config *cfg)
+{
+	int fd;
+
+	if (!w->block || cfg->readonly)
+		return 0;
+	fd = open(name, O_RDWR | O_EXCL | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (fd < 0)
+		return log_err(-errno, "%s: %s: %s", cfg->said, name,
+			       errno == EBUSY
+				       ? "is in use already: mounted, or by another process; with snapshot=on writes "
+					 "go elsewhere, with readonly=on there are none"
+				       : strerror(errno));
+	close(w->fd);
+	w->fd = fd;
+	return 0;
+}
+
 static void direct_alignment(struct raw *w)
 {
 	struct statx x;
@@ -434,7 +453,9 @@ static int raw_open(struct disk_layer *l, const char *name, const struct disk_co
 	err = open_file(w, name, cfg);
 	if (err)
 		return err;
-	err = lock_file(w, name, cfg);
+	err = claim_device(w, name, cfg);
+	if (!err)
+		err = lock_file(w, name, cfg);
 	bytes = size_now(w);
 	if (!err && !cfg->growing)
 		err = check_size(bytes, name, cfg);

@@ -41,8 +41,8 @@ struct blk {
 	uint64_t finished[(VIRTIO_QUEUES_MAX + 63) / 64]; /* queues that may want an interrupt */
 	struct loop_timer rest;                           /* looks at what a busy guest has added meanwhile */
 	/* Options. */
-	const char *file, *format, *overlay, *serial, *aio, *discard, *writeback;
-	bool readonly, snapshot, direct;
+	const char *file, *format, *overlay, *serial, *aio;
+	bool readonly, snapshot, direct, no_discard, no_cache;
 	uint64_t queues, threads, logical_bytes, physical_bytes;
 };
 
@@ -362,8 +362,6 @@ static void serve_rest(void *opaque)
 
 /* ---- Configuration space ---- */
 
-static bool on(const char *option) { return !option || !strcmp(option, "on"); }
-
 static void fill_capacity(struct blk *b)
 {
 	disk_info(b->disk, &b->info);
@@ -389,7 +387,7 @@ static void fill_config(struct blk *b)
 		(b->info.discard_bytes > logical ? b->info.discard_bytes : logical) / VIRTIO_BLK_SECTOR_BYTES;
 	b->config.max_write_zeroes_sectors = ZEROES_SECTORS;
 	b->config.max_write_zeroes_seg = 1;
-	b->config.write_zeroes_may_unmap = on(b->discard);
+	b->config.write_zeroes_may_unmap = !b->no_discard;
 	b->config.writeback = b->cached;
 }
 
@@ -408,7 +406,7 @@ static void choose_cache(struct blk *b)
 	if (virtio_has(&b->virtio, VIRTIO_BLK_F_CONFIG_WCE))
 		b->writethrough = !b->cached;
 	else
-		b->writethrough = !virtio_has(&b->virtio, VIRTIO_BLK_F_FLUSH) || !on(b->writeback);
+		b->writethrough = !virtio_has(&b->virtio, VIRTIO_BLK_F_FLUSH) || b->no_cache;
 }
 
 static int blk_start(struct virtio_device *v)
@@ -437,7 +435,7 @@ static void blk_reset(struct virtio_device *v)
 	disk_drain(b->disk);
 	b->dying_queue = QUEUES_NONE;
 	memset(b->finished, 0, sizeof(b->finished));
-	b->cached = on(b->writeback);
+	b->cached = !b->no_cache;
 	fill_config(b);
 }
 
@@ -465,11 +463,11 @@ static const struct virtio_type blk_virtio = {
 
 /* ---- Options ---- */
 
-static int check_choice(const struct device *d, const char *name, const char *value, const char *a, const char *b)
+static int check_aio(const struct device *d, const char *aio)
 {
-	if (!value || !strcmp(value, a) || !strcmp(value, b))
+	if (!aio || !strcmp(aio, "io_uring") || !strcmp(aio, "threads"))
 		return 0;
-	return log_err(-EINVAL, "%s: %s=%s is neither %s nor %s", d->said, name, value, a, b);
+	return log_err(-EINVAL, "%s: aio=%s is neither io_uring nor threads", d->said, aio);
 }
 
 static int check_number(const struct device *d, const char *name, uint64_t value, uint64_t most)
@@ -500,11 +498,7 @@ static int check_options(const struct device *d, const struct blk *b)
 
 	if (!b->file)
 		return log_err(-EINVAL, "%s: file is missing: which one is the disk?", d->said);
-	err = check_choice(d, "aio", b->aio, "io_uring", "threads");
-	if (!err)
-		err = check_choice(d, "discard", b->discard, "on", "off");
-	if (!err)
-		err = check_choice(d, "writeback", b->writeback, "on", "off");
+	err = check_aio(d, b->aio);
 	if (!err)
 		err = check_serial(d, b->serial);
 	if (!err)
@@ -550,7 +544,7 @@ static uint64_t features_of(const struct blk *b)
 	if (b->info.readonly)
 		return f | FEATURE(VIRTIO_BLK_F_RO);
 	f |= FEATURE(VIRTIO_BLK_F_CONFIG_WCE) | FEATURE(VIRTIO_BLK_F_WRITE_ZEROES);
-	return on(b->discard) && b->info.discard_bytes ? f | FEATURE(VIRTIO_BLK_F_DISCARD) : f;
+	return !b->no_discard && b->info.discard_bytes ? f | FEATURE(VIRTIO_BLK_F_DISCARD) : f;
 }
 
 static int open_disk(struct device *d, struct blk *b)
@@ -626,8 +620,8 @@ static const struct device_option options[] = {
 	OPTION("overlay", "FILE", "writes go to this file, which is created", STRING, overlay),
 	OPTION("serial", "TEXT", "up to 20 characters, /dev/disk/by-id/virtio-TEXT in the guest", STRING, serial),
 	OPTION("direct", "on|off", "past the host's page cache, by O_DIRECT (off)", BOOL, direct),
-	OPTION("discard", "on|off", "what the guest discards makes the file smaller (on)", STRING, discard),
-	OPTION("writeback", "on|off", "off: a write is done when it is on stable storage (on)", STRING, writeback),
+	OPTION("discard", "on|off", "what the guest discards makes the file smaller (on)", NOT, no_discard),
+	OPTION("writeback", "on|off", "off: a write is done when it is on stable storage (on)", NOT, no_cache),
 	OPTION("queues", "N", "queues, up to 64 (one a vCPU, up to 4)", U64, queues),
 	OPTION("aio", "io_uring|threads", "who does what has to wait (io_uring where the host has it)", STRING, aio),
 	OPTION("threads", "N", "workers at most, up to 64 (16)", U64, threads),
