@@ -18,6 +18,7 @@
 #include "qcow2.h"
 
 #define CLUSTERS_MAX       (UINT64_C(1) << 32)
+#define GROUP              4096u /* clusters */
 #define SAID_MAX           20
 #define SNAPSHOT_BYTES_MAX (64 * KIB)
 
@@ -27,7 +28,7 @@ struct check {
 	bool repair;
 	uint32_t *refs;
 	uint64_t clusters; /* of the file */
-	uint64_t used_end; /* behind the last that something refers to */
+	uint8_t *touched;  /* for each GROUP of them: something refers to one */
 	unsigned said;
 };
 
@@ -59,10 +60,10 @@ static void refer(struct check *c, const char *what, uint64_t host, uint64_t byt
 		say(c, "%s at 0x%" PRIx64 " lies behind the end of the file", what, host);
 		return;
 	}
-	for (uint64_t i = first; i < end; i++)
+	for (uint64_t i = first; i < end; i++) {
 		c->refs[i] += c->refs[i] != UINT32_MAX;
-	if (c->used_end < end)
-		c->used_end = end;
+		c->touched[i / GROUP] = 1;
+	}
 }
 
 /* Is it the offset of a cluster? */
@@ -249,24 +250,31 @@ static int compare_one(struct check *c, uint64_t cluster, uint64_t stored)
 	return err;
 }
 
+/* Nothing refers to clusters of the group that begins with @first, and nothing counts them. */
+static bool empty(const struct check *c, uint64_t first)
+{
+	const struct qcow2 *q = c->q;
+
+	if (c->touched[first / GROUP])
+		return false;
+	for (uint64_t b = first >> q->block_bits; b <= (first + GROUP - 1) >> q->block_bits && b < q->reftable_count;
+	     b++)
+		if (q->reftable[b])
+			return false;
+	return true;
+}
+
 static int compare(struct check *c)
 {
-	struct qcow2 *q = c->q;
-	uint64_t per_block = UINT64_C(1) << q->block_bits;
+	uint64_t stored;
 	int err = 0;
 
 	for (uint64_t i = 0; i < c->clusters && !err; i++) {
-		uint64_t stored;
-
-		/* What no block counts is used by nobody: skip it, unless somebody does. */
-		if (i >= c->used_end && !(i & (per_block - 1)) &&
-		    (i >> q->block_bits >= q->reftable_count || !q->reftable[i >> q->block_bits])) {
-			if (i >> q->block_bits >= q->reftable_count)
-				break;
-			i += per_block - 1;
+		if (!(i % GROUP) && empty(c, i)) {
+			i += GROUP - 1;
 			continue;
 		}
-		err = qcow2_ref_get(q, i, &stored);
+		err = qcow2_ref_get(c->q, i, &stored);
 		if (!err)
 			err = compare_one(c, i, stored);
 	}
@@ -381,15 +389,20 @@ int qcow2_check(struct disk_layer *l, bool repair, struct disk_check *found)
 	if (c.clusters > CLUSTERS_MAX)
 		return log_err(-EFBIG, "disk %s: the file has %" PRIu64 " clusters, too many to count", l->name,
 			       c.clusters);
-	bytes = c.clusters * sizeof(*c.refs);
-	c.refs = mmap(NULL, bytes ? bytes : 1, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-		      -1, 0);
-	if (c.refs == MAP_FAILED)
+	bytes = c.clusters * sizeof(*c.refs) + 1;
+	c.touched = calloc(c.clusters / GROUP + 1, 1);
+	c.refs = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (c.refs == MAP_FAILED || !c.touched) {
+		if (c.refs != MAP_FAILED)
+			munmap(c.refs, bytes);
+		free(c.touched);
 		return log_err(-ENOMEM, "disk %s: no memory to count %" PRIu64 " clusters", l->name, c.clusters);
+	}
 	pthread_mutex_lock(&q->lock);
 	err = check_locked(&c);
 	pthread_mutex_unlock(&q->lock);
-	munmap(c.refs, bytes ? bytes : 1);
+	munmap(c.refs, bytes);
+	free(c.touched);
 	if (!err && repair)
 		err = finish_repair(&c);
 	if (err)

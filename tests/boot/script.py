@@ -16,7 +16,8 @@ A file NAME.boot has settings, a line "---", then steps:
   when     long           only with --long
   backends, needs         as in guests.cfg
   disk     NAME           from tests/setup; each boot gets a copy: DISK
-  before   COMMAND        a command of this machine before vmm starts, as `host' below
+  before   COMMAND        a command of this machine before vmm starts, as `host' below; servers
+                          that write their ids to TMP/*.pid are ended with the boot
   serve    yes            a web server on this machine's loopback (serve.py), at port HTTP
   tap      yes            wants root, and /dev/net/tun for an interface by the name of TAP
   like     NAME           settings and steps of NAME.boot, but for what is said here
@@ -162,6 +163,7 @@ class Boot:
             if os.geteuid() or not os.path.exists("/dev/net/tun"):
                 raise Skip("a tap interface wants root and /dev/net/tun")
             words["TAP"] = "vmm" + words["PORT"]
+        stack.callback(end_servers, tmp)
         if "serve" in s:
             words["HTTP"] = str(stack.enter_context(serve.Server()).port)
         return words
@@ -211,6 +213,12 @@ class Boot:
 
 def replaced(text, words):
     return re.sub(r"\b(" + "|".join(words) + r")\b", lambda m: words[m[0]], text)
+
+
+def end_servers(tmp):
+    for file in fnmatch.filter(os.listdir(tmp), "*.pid"):
+        with contextlib.suppress(OSError, ValueError), open(os.path.join(tmp, file)) as f:
+            os.kill(int(f.read()), signal.SIGKILL)
 
 
 def free_port():

@@ -145,6 +145,31 @@ static void a_server_of_tcp_is_found(void **state)
 	end_server();
 }
 
+static void a_connection_may_be_encrypted(void **state)
+{
+	static const char url[] = "nbds+unix://me@/?socket=s.sock&tls-psk-file=keys.psk";
+	struct disk_layer *l;
+	struct model m;
+
+	(void)state;
+	images_need("nbdkit");
+	if (system("nbdkit --dump-config | grep -q tls=yes")) {
+		print_message("# SKIP nbdkit has no TLS\n");
+		skip();
+	}
+	assert_int_equal(images_sh("printf 'me:%%064d\\n' 7 > keys.psk && printf 'me:%%064d\\n' 8 > wrong.psk"), 0);
+	start_nbdkit("--tls=require --tls-psk=keys.psk memory 2M");
+	l = images_open(url, NULL, false);
+	m = model_of(l, 5);
+	model_run(&m, l, 200);
+	model_compare(&m, l);
+	disk_layer_close(l);
+	model_free(&m);
+	assert_int_equal(images_try("nbds+unix://me@/?socket=s.sock&tls-psk-file=wrong.psk", NULL, false),
+			 -ECONNREFUSED);
+	assert_int_equal(images_try(URL, NULL, false), -ECONNREFUSED);
+}
+
 static void read_only_exports_and_odd_sizes(void **state)
 {
 	struct disk_layer *l;
@@ -423,6 +448,7 @@ int main(void)
 		cmocka_unit_test(random_requests_to_nbdkit_give_what_a_plain_disk_gives),
 		cmocka_unit_test(an_export_of_qemu_nbd_is_found_by_its_name),
 		cmocka_unit_test(a_server_of_tcp_is_found),
+		cmocka_unit_test(a_connection_may_be_encrypted),
 		cmocka_unit_test(read_only_exports_and_odd_sizes),
 		cmocka_unit_test(errors_of_the_server_are_errors_and_pass),
 		cmocka_unit_test(a_server_that_is_soon_back_is_not_missed),

@@ -374,6 +374,8 @@ struct cut {
 		uint8_t *old;
 	} * kept;
 	unsigned count, room;
+	uint64_t limit; /* the host has no room behind it; 0: it has */
+	bool sick;      /* flushes fail */
 	pthread_mutex_t lock;
 };
 
@@ -418,6 +420,8 @@ static int cut_write(struct disk_layer *l, uint64_t offset, const struct iovec *
 
 	for (unsigned i = 0; i < count; i++)
 		k.bytes += iov[i].iov_len;
+	if (c->limit && offset + k.bytes > c->limit)
+		return -ENOSPC;
 	k.old = malloc(k.bytes);
 	pthread_mutex_lock(&c->lock);
 	images_read(c->file, offset, k.old, k.bytes);
@@ -433,6 +437,8 @@ static int cut_write(struct disk_layer *l, uint64_t offset, const struct iovec *
 
 static int cut_flush(struct disk_layer *l)
 {
+	if (((struct cut *)l->state)->sick)
+		return -EIO;
 	cut_forget(l->state);
 	return 0;
 }
@@ -517,6 +523,53 @@ static void power_that_fails_leaves_an_image_that_is_sound(void **state)
 		disk_layer_close(l);
 		free(p);
 	}
+}
+
+static void a_host_disk_that_is_full_gives_errors_and_no_damage(void **state)
+{
+	uint8_t *b = malloc(64 * KIB);
+	char name[300], here[256];
+	struct disk_layer *l;
+	unsigned failed = 0;
+	struct model m;
+
+	(void)state;
+	images_need("qemu-img");
+	assert_non_null(getcwd(here, sizeof(here)));
+	snprintf(name, sizeof(name), "cut://%s/full.qcow2", here);
+	assert_int_equal(images_sh("rm -f full.qcow2; qemu-img create -f qcow2 -o cluster_size=4k full.qcow2 16M"),
+			 0);
+	l = images_open(name, "qcow2", false);
+	m = model_of(l, 4);
+	cut_now->limit = 3 * MIB;
+	for (unsigned i = 0; i < 400; i++) {
+		uint64_t at = images_random(&m.seed, 16 * MIB / 512 - 128) * 512,
+			 bytes = 512 + images_random(&m.seed, 127) * 512;
+		int err;
+
+		memset(b, (int)i | 1, bytes);
+		cut_now->sick = i % 16 == 3;
+		err = images_write(l, at, b, bytes);
+		if (!err)
+			memcpy(m.data + at, b, bytes);
+		else /* a part of it may be there */
+			assert_int_equal(images_read(l, at, m.data + at, bytes), 0);
+		failed += err != 0;
+		if (cut_now->sick)
+			assert_int_equal(l->type->flush(l), -EIO);
+		else if (i % 16 == 9)
+			l->type->flush(l);
+	}
+	assert_true(failed > 10);
+	model_compare(&m, l);
+	/* There is room again. */
+	cut_now->limit = 0;
+	cut_now->sick = false;
+	model_run(&m, l, 200);
+	disk_layer_close(l);
+	judge(&m, "full.qcow2");
+	model_free(&m);
+	free(b);
 }
 
 /* ---- What is refused ---- */
@@ -736,6 +789,7 @@ int main(void)
 		cmocka_unit_test(many_threads_share_clusters),
 		cmocka_unit_test(a_killed_process_loses_nothing_that_was_flushed),
 		cmocka_unit_test(power_that_fails_leaves_an_image_that_is_sound),
+		cmocka_unit_test(a_host_disk_that_is_full_gives_errors_and_no_damage),
 		cmocka_unit_test(hostile_headers_are_refused),
 		cmocka_unit_test(features_that_are_not_there_are_refused_by_name),
 		cmocka_unit_test(a_chain_that_comes_back_to_itself_is_refused),
