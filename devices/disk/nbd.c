@@ -26,6 +26,7 @@
 
 #define HOLD_NS     (3 * NSEC_PER_SEC)
 #define AGAIN_NS    NSEC_PER_SEC
+#define SENT_MAX    3 /* times a request is sent to servers that go away */
 #define CONNECT_NS  (10 * NSEC_PER_SEC)
 #define REQUEST_MAX (32 * MIB) /* what servers take that do not say */
 #define RANGE_MAX   GIB        /* of a trim: a length has 32 bits */
@@ -130,6 +131,7 @@ struct call {
 	struct disk_req *r; /* NULL: somebody waits for @done */
 	bool done;
 	int result;
+	unsigned sent; /* times */
 	struct call *next;
 };
 
@@ -149,6 +151,7 @@ struct nbd {
 	/* The thread's: */
 	enum state state;
 	bool lost, said;
+	uint64_t up_ns;            /* since when there is a connection */
 	uint64_t lost_ns, next_ns; /* since when; when to try again, or to give an attempt up */
 	struct disk_req *finished, **finished_last;
 	/* With @lock: */
@@ -251,14 +254,19 @@ static int replied(void *opaque, int *error)
 	struct nbd *n = c->n;
 
 	/* No server says ENOTCONN, libnbd does; ESHUTDOWN is a server's last word. */
-	if (*error == ENOTCONN || *error == ESHUTDOWN) {
-		n->lost = true;
-		pthread_mutex_lock(&n->lock);
-		calls_add(&n->waiting, c);
-		pthread_mutex_unlock(&n->lock);
-	} else {
+	if (*error != ENOTCONN && *error != ESHUTDOWN) {
 		call_done(c, -*error);
+		return 1;
 	}
+	n->lost = true;
+	/* It may be what the server dies of. */
+	if (++c->sent >= SENT_MAX) {
+		call_done(c, -EIO);
+		return 1;
+	}
+	pthread_mutex_lock(&n->lock);
+	calls_add(&n->waiting, c);
+	pthread_mutex_unlock(&n->lock);
 	return 1;
 }
 
@@ -373,7 +381,9 @@ static void connection_lost(struct nbd *n, uint64_t now)
 		"disk %s: the server is gone; requests wait %u s for it and then fail, and it is looked for each second",
 		n->l->name, (unsigned)(HOLD_NS / NSEC_PER_SEC));
 	go_down(n);
-	n->lost_ns = n->next_ns = now;
+	n->lost_ns = now;
+	/* At once, but for a server that goes whenever it has come. */
+	n->next_ns = n->up_ns + AGAIN_NS > now ? n->up_ns + AGAIN_NS : now;
 	n->said = false;
 }
 
@@ -402,6 +412,7 @@ static void connected(struct nbd *n, uint64_t now)
 		"disk %s: the server is back; what it had not written when it went is lost, if it does not say otherwise",
 		n->l->name);
 	n->state = UP;
+	n->up_ns = now;
 }
 
 static void try_again(struct nbd *n, uint64_t now)

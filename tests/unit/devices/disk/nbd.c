@@ -319,6 +319,34 @@ static void a_server_that_stays_away_gives_errors_until_it_is_back(void **state)
 	disk_layer_close(l);
 }
 
+static void a_server_that_dies_of_a_request_gives_an_error(void **state)
+{
+	static const char script[] =
+		"while :; do rm -f s.sock; nbdkit --exit-with-parent -f -P pid -U s.sock eval "
+		"get_size='echo 1M' pread='kill -9 $(cat $PIDFILE)' can_write='exit 0' pwrite='cat >/dev/null'; "
+		"done\n";
+	struct disk_layer *l;
+	uint8_t b[512] = { 0 };
+	FILE *f;
+
+	(void)state;
+	images_need("nbdkit");
+	f = fopen("loop.sh", "we");
+	assert_non_null(f);
+	fputs(script, f);
+	fclose(f);
+	start_server("pid", "env PIDFILE=$PWD/pid sh loop.sh");
+	l = images_open(URL, NULL, false);
+	log_set_level(LOG_ERR);
+	assert_int_equal(images_read(l, 0, b, 512), -EIO);
+	/* Others are answered. */
+	for (unsigned i = 0; images_write(l, 0, b, 512); i++)
+		assert_true(i < 100);
+	log_set_level(LOG_INFO);
+	end_server();
+	disk_layer_close(l);
+}
+
 /* ---- Many at once, as a device has them ---- */
 
 #define FLIGHT 32
@@ -453,6 +481,7 @@ int main(void)
 		cmocka_unit_test(errors_of_the_server_are_errors_and_pass),
 		cmocka_unit_test(a_server_that_is_soon_back_is_not_missed),
 		cmocka_unit_test(a_server_that_stays_away_gives_errors_until_it_is_back),
+		cmocka_unit_test(a_server_that_dies_of_a_request_gives_an_error),
 		cmocka_unit_test(many_requests_fly_at_once),
 		cmocka_unit_test(writes_to_a_snapshot_of_it_do_not_reach_it),
 		cmocka_unit_test(an_image_on_a_server_is_an_image),
