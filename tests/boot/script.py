@@ -32,8 +32,8 @@ A file NAME.boot has settings, a line "---", then steps:
   host   COMMAND          a command of this machine, with bash; its status must be 0
 
 Words in options and steps: TMP is a folder of this boot, DISK a file, PORT a TCP port that is free, CACHE the folder
-of tests/setup, VMM the program; SLOWER how many times slower than ours the machine is that vmm runs on: B and the timeout are multiplied
-with it.
+of tests/setup, TOP that of the project, VMM the program; SLOWER how many times slower than ours the machine is that
+vmm runs on: B and the timeout are multiplied with it.
 """
 import contextlib
 import fnmatch
@@ -153,7 +153,7 @@ class Boot:
         # Below the project: hosts of tests/kvm see it there, too.
         os.makedirs(os.path.join(TOP, "out/boot"), exist_ok=True)
         tmp = stack.enter_context(tempfile.TemporaryDirectory(dir=os.path.join(TOP, "out/boot")))
-        words, s = {"SLOWER": str(slower), "CACHE": CACHE, "PORT": str(free_port()), "TMP": tmp}, self.settings
+        words, s = {"SLOWER": str(slower), "CACHE": CACHE, "PORT": str(free_port()), "TMP": tmp, "TOP": TOP}, self.settings
         if "disk" in s:
             image, words["DISK"] = os.path.join(CACHE, s["disk"][0]), os.path.join(tmp, "disk")
             if not os.path.exists(image):
