@@ -184,28 +184,43 @@ static const struct device *device_find(const struct devices *all, const struct 
 	return NULL;
 }
 
+/* NULL: there is none of that name. */
+static const struct device_type *wanted_type(const struct opt_device *wanted)
+{
+	char name[40];
+	int len;
+
+	if (wanted->type)
+		return device_type_find(wanted->type);
+	len = snprintf(name, sizeof(name), "%.*s", (int)strcspn(wanted->text, ","), wanted->text);
+	return len < (int)sizeof(name) ? device_type_find(name) : NULL;
+}
+
 /* Which type, and the options: NULL for none. */
 static int find_wanted(const struct opt_device *wanted, const struct device_type **t, const char **options)
 {
 	size_t len = strcspn(wanted->text, ",");
-	char *name;
 
 	*options = wanted->text;
-	if (wanted->type) {
-		*t = device_type_find(wanted->type);
-		CHECK(*t);
-		return 0;
-	}
-	name = strndup(wanted->text, len);
-	if (!name)
-		return -ENOMEM;
-	*t = device_type_find(name);
-	free(name);
+	*t = wanted_type(wanted);
+	CHECK(*t || !wanted->type);
 	if (!*t)
 		return log_err(-EINVAL, "--device %.*s: there is no such device; see vmm help devices",
 			       (int)(len < 60 ? len : 60), wanted->text);
-	*options = wanted->text[len] ? wanted->text + len + 1 : NULL;
+	if (!wanted->type)
+		*options = wanted->text[len] ? wanted->text + len + 1 : NULL;
 	return 0;
+}
+
+bool devices_share_memory(const struct opt_devices *wanted)
+{
+	for (unsigned i = 0; i < wanted->count; i++) {
+		const struct device_type *t = wanted_type(&wanted->item[i]);
+
+		if (t && t->shares_memory)
+			return true;
+	}
+	return false;
 }
 
 /* Those wanted first, because a fixed device may be among them with options of its own. */

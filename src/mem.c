@@ -7,6 +7,7 @@
  * nothing is on both sides, so that running off the end is a fault and not a
  * silent write to something else.
  */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +28,7 @@ struct mem {
 	struct mem_region *regions;
 	unsigned count;
 	bool anonymous; /* files are copied */
+	bool share;     /* RAM is for other processes, too */
 	uint64_t limit; /* of addresses for files */
 	/* Pages of RAM that are loaded files': dropping one of those would bring back what is in the file. */
 	struct loaded {
@@ -80,7 +82,38 @@ static void *map(void *at, uint64_t bytes, int flags, int fd, uint64_t offset)
 
 static void *map_zeroed(void *at, uint64_t bytes) { return map(at, bytes, MAP_ANONYMOUS | MAP_NORESERVE, -1, 0); }
 
-static void release(const struct mem_region *r) { munmap(r->host - page_bytes(), r->bytes + 2 * page_bytes()); }
+/* Of the region's own file, or of nobody else's. */
+static int map_region(struct mem_region *r)
+{
+	void *p;
+
+	if (!r->shared)
+		return map_zeroed(r->host, r->bytes) == MAP_FAILED ? -ENOSPC : 0;
+	r->fd = memfd_create(r->name, MFD_CLOEXEC);
+	if (r->fd < 0)
+		return -errno;
+	p = ftruncate(r->fd, (off_t)r->bytes) ? MAP_FAILED
+					      : mmap(r->host, r->bytes, PROT_READ | PROT_WRITE,
+						     MAP_SHARED | MAP_FIXED | MAP_NORESERVE, r->fd, 0);
+	if (p != MAP_FAILED)
+		return madvise(p, r->bytes, MADV_DONTFORK) ? -errno : 0;
+	close(r->fd);
+	r->shared = false;
+	return -ENOSPC;
+}
+
+/* Pages of a shared region, for everybody who has it. */
+static int punch(const struct mem_region *r, uint64_t offset, uint64_t bytes)
+{
+	return fallocate(r->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)bytes) ? -errno : 0;
+}
+
+static void release(const struct mem_region *r)
+{
+	munmap(r->host - page_bytes(), r->bytes + 2 * page_bytes());
+	if (r->shared)
+		close(r->fd);
+}
 
 void mem_free(struct mem *m)
 {
@@ -126,7 +159,7 @@ static int add(struct mem *m, struct mem_region r, uint64_t align)
 	r.host = reserve(r.bytes);
 	if (!r.host)
 		return -ENOSPC;
-	if (map_zeroed(r.host, r.bytes) == MAP_FAILED) {
+	if (map_region(&r)) {
 		release(&r);
 		return -ENOSPC;
 	}
@@ -138,7 +171,9 @@ static int add(struct mem *m, struct mem_region r, uint64_t align)
 
 int mem_add_ram(struct mem *m, const char *name, gpa_t base, uint64_t bytes)
 {
-	return add(m, (struct mem_region){ .name = name, .base = base, .bytes = bytes, .ram = true }, REGION_ALIGN);
+	return add(m,
+		   (struct mem_region){ .name = name, .base = base, .bytes = bytes, .ram = true, .shared = m->share },
+		   REGION_ALIGN);
 }
 
 int mem_add_shared(struct mem *m, const char *name, gpa_t base, uint64_t bytes)
@@ -190,6 +225,8 @@ static void catch_lost_pages(void)
 }
 
 /* ---- Files as memory ---- */
+
+void mem_share(struct mem *m) { m->share = true; }
 
 void mem_limit(struct mem *m, uint64_t end) { m->limit = end; }
 
@@ -293,7 +330,8 @@ int mem_discard(struct mem *m, gpa_t a, uint64_t len)
 
 		stop = end;
 		loaded = in_loaded(m, p, &stop);
-		err = drop(p, (uint64_t)(stop - p), loaded);
+		err = r->shared ? punch(r, (uint64_t)(p - r->host), (uint64_t)(stop - p))
+				: drop(p, (uint64_t)(stop - p), loaded);
 		if (err)
 			return err;
 	}
@@ -303,9 +341,17 @@ int mem_discard(struct mem *m, gpa_t a, uint64_t len)
 int mem_reset(struct mem *m)
 {
 	m->loaded_count = 0;
-	for (unsigned i = 0; i < m->count; i++)
-		if (!m->regions[i].file && map_zeroed(m->regions[i].host, m->regions[i].bytes) == MAP_FAILED)
-			return log_err(-errno, "memory %s: the host refuses fresh pages", m->regions[i].name);
+	for (unsigned i = 0; i < m->count; i++) {
+		const struct mem_region *r = &m->regions[i];
+		int err = 0;
+
+		if (r->shared)
+			err = punch(r, 0, r->bytes);
+		else if (!r->file && map_zeroed(r->host, r->bytes) == MAP_FAILED)
+			err = -errno;
+		if (err)
+			return log_err(err, "memory %s: the host refuses fresh pages", r->name);
+	}
 	return 0;
 }
 
@@ -407,7 +453,7 @@ int mem_load_file(struct mem *m, gpa_t a, int fd, uint64_t offset, uint64_t len)
 	if (!p)
 		return len ? -EFAULT : 0;
 	head = align_up(a.v, page) - a.v;
-	if (m->anonymous || (a.v - offset) % page || len < head + page)
+	if (m->anonymous || m->share || (a.v - offset) % page || len < head + page)
 		return read_all(fd, p, len, offset);
 	whole = align_down(len - head, page);
 	err = read_all(fd, p, head, offset);

@@ -308,6 +308,8 @@ static int build_memory(struct vm *vm)
 
 	if (bit_of(vm->hv->attr.FEATURES, HV_FEATURE_MTE))
 		mem_keep_anonymous(vm->mem);
+	if (devices_share_memory(&vm->cfg->devices))
+		mem_share(vm->mem);
 	mem_limit(vm->mem, end_of_memory(vm));
 	if (!err)
 		err = mem_add_ram(vm->mem, "ram", gpa(BOARD_RAM_BASE), vm->cfg->ram_bytes);

@@ -80,6 +80,7 @@ struct device_type {
 	unsigned range_count;
 	bool has_spi;
 	unsigned spi;
+	bool shares_memory;     /* with another process: RAM is to be such that it can be given away */
 	bool slot;              /* instead of ranges and SPI: those of the board's next free virtio slot */
 	const struct device_option *options;
 	unsigned option_count;
@@ -163,6 +164,8 @@ struct devices {
  * *d is empty after failure.
  */
 int devices_create(struct devices *d, const struct device_env *env, const struct opt_devices *wanted);
+/* Does any of them want RAM that other processes can map? Before RAM is made. */
+bool devices_share_memory(const struct opt_devices *wanted);
 void devices_destroy(struct devices *d);
 void devices_reset(struct devices *d);
 void devices_fdt(const struct devices *d, struct dt *t);

@@ -22,6 +22,8 @@ struct mem_region {
 	bool readonly;          /* the guest's writes go to the bus */
 	bool ram;               /* the device tree announces it, images are loaded into it */
 	bool file;              /* a file of the host's: what is in it stays over a reset */
+	bool shared;            /* other processes may map it, by fd */
+	int fd;
 };
 
 struct mem *mem_new(void);
@@ -44,6 +46,12 @@ int mem_add_shared(struct mem *m, const char *name, gpa_t base, uint64_t bytes);
  * fills it. @base and @bytes in whole host pages.
  */
 int mem_add_rom(struct mem *m, const char *name, gpa_t base, uint64_t bytes);
+
+/*
+ * RAM that is added from now on is a file in memory, which can be given to other processes (vhost-user);
+ * images are copied into it.
+ */
+void mem_share(struct mem *m);
 
 /* No region that mem_add_file() finds a place for reaches @end; without it, 2^40. */
 void mem_limit(struct mem *m, uint64_t end);
