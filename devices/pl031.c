@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * PL031 real time clock: the host's time of day in seconds, plus what the guest
- * has set it off by. The alarm is the host's timer, looked at again when it
- * fires: the host's clock may have been set meanwhile.
+ * has set it off by. While an alarm is set the time is looked at every second: nobody
+ * tells a timer of the host that its clock has been set, or that it has slept.
  */
 #include <time.h>
 #include <spec/board.h>
@@ -10,10 +10,13 @@
 #include <vmm/loop.h>
 #include "primecell.h"
 
+#define LOOK_NS NSEC_PER_SEC
+
 struct pl031 {
 	uint32_t offset; /* guest's seconds minus host's, modulo 2^32 */
 	uint32_t match, imsc, ris, line;
 	uint32_t armed; /* the alarm has been set and has not fired */
+	uint32_t ahead; /* it was less than half a round away when we last looked */
 	struct loop_timer alarm;
 };
 
@@ -38,7 +41,7 @@ static void update(struct device *d)
 static void arm(struct device *d)
 {
 	struct pl031 *p = d->state;
-	uint64_t ns;
+	uint64_t ns, wait;
 	uint32_t left = p->match - now(p, &ns);
 
 	if (!p->armed)
@@ -49,8 +52,10 @@ static void arm(struct device *d)
 		update(d);
 		return;
 	}
+	p->ahead = left < UINT32_C(1) << 31;
+	wait = left * NSEC_PER_SEC - ns;
 	if (d->env->loop)
-		loop_timer_arm(&p->alarm, loop_now_ns() + left * NSEC_PER_SEC - ns);
+		loop_timer_arm(&p->alarm, loop_now_ns() + (wait < LOOK_NS ? wait : LOOK_NS));
 }
 
 static void alarm_fires(void *opaque)
@@ -59,8 +64,8 @@ static void alarm_fires(void *opaque)
 	struct pl031 *p = d->state;
 	uint32_t left = p->match - now(p, NULL);
 
-	/* A few seconds late (the host slept) is due, too; early is not. */
-	if (p->armed && left >= UINT32_C(1) << 31) {
+	/* Late (the host slept, or its clock was set) is due, too; early is not. */
+	if (p->armed && p->ahead && left >= UINT32_C(1) << 31) {
 		p->armed = 0;
 		p->ris = 1;
 		update(d);
@@ -135,7 +140,7 @@ static void pl031_reset(struct device *d)
 
 	if (d->env->loop)
 		loop_timer_arm(&p->alarm, UINT64_MAX);
-	p->match = p->imsc = p->ris = p->line = p->armed = 0;
+	p->match = p->imsc = p->ris = p->line = p->armed = p->ahead = 0;
 	device_irq(d, false);
 }
 
@@ -150,8 +155,8 @@ static void pl031_fdt(struct device *d, struct dt *t)
 static const struct device_range pl031_ranges[] = { { "pl031", BOARD_RTC_BASE, BOARD_RTC_SIZE } };
 
 static const struct device_state pl031_state[] = {
-	STATE(struct pl031, offset), STATE(struct pl031, match), STATE(struct pl031, imsc),
-	STATE(struct pl031, ris),    STATE(struct pl031, line),  STATE(struct pl031, armed),
+	STATE(struct pl031, offset), STATE(struct pl031, match), STATE(struct pl031, imsc),  STATE(struct pl031, ris),
+	STATE(struct pl031, line),   STATE(struct pl031, armed), STATE(struct pl031, ahead),
 };
 
 static const struct device_type pl031_type = {

@@ -9,3 +9,6 @@ $(OUT)/tests/unit/arch/x86_64/check: LDFLAGS_ALL += -Wl,--wrap=emit_add_imm -Wl,
 
 # The test plays the kernel.
 $(OUT)/tests/unit/src/hv/kvm/%: LDFLAGS_ALL += -Wl,--wrap=ioctl -Wl,--wrap=open -Wl,--wrap=mmap
+
+# The test sets the host's clock.
+$(OUT)/tests/unit/devices/pl031: LDFLAGS_ALL += -Wl,--wrap=clock_gettime

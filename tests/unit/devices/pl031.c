@@ -81,6 +81,42 @@ static void alarm_for_now_comes_now_and_one_for_later_does_not(void **state)
 	assert_false(vm->line[BOARD_RTC_SPI]); /* masked */
 }
 
+/* The host's clock, and how much it has been set by: the linker puts this in the way of the real one. */
+static int64_t set_by;
+int __real_clock_gettime(clockid_t clock, struct timespec *t);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *t);
+
+int __wrap_clock_gettime(clockid_t clock, struct timespec *t)
+{
+	int err = __real_clock_gettime(clock, t);
+
+	if (clock == CLOCK_REALTIME)
+		t->tv_sec += set_by;
+	return err;
+}
+
+static void the_hosts_clock_may_be_set(void **state)
+{
+	struct vm *vm = *state;
+	uint32_t before = fake_read(vm, R(PL031_DR));
+
+	fake_write(vm, R(PL031_IMSC), 1);
+	fake_write(vm, R(PL031_MR), before + 1000);
+	set_by = -500;
+	assert_in_range(fake_read(vm, R(PL031_DR)), before - 500, before - 498);
+	fake_loop_ms(vm->loop, 1100);
+	assert_false(vm->line[BOARD_RTC_SPI]);
+	set_by = 2000; /* or it has slept so long: the alarm is overdue */
+	fake_loop_ms(vm->loop, 1100);
+	assert_true(vm->line[BOARD_RTC_SPI]);
+	set_by = 0;
+	/* One for what has been comes round after 136 years, however often somebody looks. */
+	fake_write(vm, R(PL031_ICR), 1);
+	fake_write(vm, R(PL031_MR), before - 1000);
+	fake_loop_ms(vm->loop, 2200);
+	assert_false(vm->line[BOARD_RTC_SPI]);
+}
+
 static void any_access_is_survived(void **state) { fake_hammer(*state, BOARD_RTC_BASE, BOARD_RTC_SIZE); }
 
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -93,6 +129,7 @@ int main(void)
 		T(ids_can_be_read_by_bytes),
 		T(alarm_raises_the_line_when_the_second_comes),
 		T(alarm_for_now_comes_now_and_one_for_later_does_not),
+		T(the_hosts_clock_may_be_set),
 		T(any_access_is_survived),
 	};
 
