@@ -22,7 +22,7 @@ static struct {
 	bool helps; /* with discards and zeroes */
 	bool engine;
 	uint64_t grown;
-	unsigned reads, writes, flushes, discards, zeroes, kicks;
+	_Atomic unsigned reads, writes, flushes, discards, zeroes, kicks; /* by many workers */
 	const void *last_base;
 	struct disk_req *queued;
 	uint8_t bytes[BYTES];

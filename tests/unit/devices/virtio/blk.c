@@ -22,8 +22,8 @@
 
 /* A disk in memory that counts, and waits if it is told to. */
 static struct {
-	unsigned writes, flushes, discards, zeroes;
-	unsigned pause_us; /* every request has to wait, and takes that long */
+	_Atomic unsigned writes, flushes, discards, zeroes; /* by many workers */
+	unsigned pause_us;                                  /* every request has to wait, and takes that long */
 	uint8_t bytes[BYTES];
 } slow;
 
@@ -455,24 +455,26 @@ static void a_burst_is_one_interrupt(void **state)
 	driver_free(b.d);
 }
 
+/* How many of them are done before is a matter of luck; none is afterwards. */
 static void what_is_in_flight_at_a_reset_is_forgotten(void **state)
 {
 	struct blk b = blk_new("x,format=slow", ALL);
-	uint64_t used;
+	const struct virtq_used *used = b.d->queue[0].used;
+	uint16_t idx;
 
 	(void)state;
 	slow.pause_us = 3000;
 	header(&b, VIRTIO_BLK_T_IN, 0);
 	for (unsigned i = 0; i < 7; i++)
-		driver_add(b.d, 0, b.out, 16, b.in, 513);
-	used = (uint64_t)(uintptr_t)b.d->queue[0].used;
+		driver_add(b.d, 0, b.out, 16, b.in + 1024 * i, 513);
 	driver_notify(b.d, 0);
 	driver_set_reg(b.d, VIRTIO_MMIO_STATUS, 0);
-	memset(in(&b), 0x77, 513);
+	idx = used->idx;
+	memset(in(&b), 0x77, 8 * 1024);
 	usleep(30000);
-	for (unsigned i = 0; i < 513; i++)
+	for (unsigned i = 0; i < 8 * 1024; i++)
 		assert_int_equal(in(&b)[i], 0x77);
-	assert_int_equal(((struct virtq_used *)(uintptr_t)used)->idx, 0);
+	assert_int_equal(used->idx, idx);
 	slow.pause_us = 0;
 	driver_start(b.d, ALL);
 	assert_int_equal(ask(&b, VIRTIO_BLK_T_IN, 0, 0, 512), VIRTIO_BLK_S_OK);
