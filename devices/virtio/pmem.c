@@ -292,6 +292,7 @@ static const struct device_type pmem_type = {
 	.name = "virtio-pmem",
 	.help = "a file of the host's as memory (Linux: /dev/pmem0)",
 	.state_bytes = sizeof(struct pmem),
+	.trial = "file=FILE",
 	.first = "file",
 	DEVICE_OPTIONS(pmem_options),
 	VIRTIO_DEVICE,

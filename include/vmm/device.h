@@ -93,7 +93,7 @@ struct device_type {
 	const char *end_default;                        /* of those, when the user names none; NULL: must be named */
 	/*
 	 * Options for tests, which create every type: where it cannot be without, or would reach out of the
-	 * process. In it FILE stands for a file of 1 MiB, FOLDER for an empty folder, SOCKET for a connected
+	 * process. In it FILE stands for a file of 2 MiB, FOLDER for an empty folder, SOCKET for a connected
 	 * stream socket's number. NULL: none.
 	 */
 	const char *trial;

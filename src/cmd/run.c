@@ -205,8 +205,10 @@ static int cmd_run(int argc, char **argv)
 	r.vm.jit.fp_strict = r.fp;
 	r.vm.jit.smc_track = r.smc;
 	log_set_level((enum log_level)r.log_level);
-	/* A pipe whose reader has left is an error of write(), not the end of the VM. */
+	/* A pipe whose reader has left, a file as long as ulimit -f allows: errors of write(), not the end of the VM.
+	 */
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
 	return run_vm(&r);
 }
 

@@ -113,6 +113,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct input in = { data, size };
 	uint8_t bytes[64];
 
+	fuzz_signals();
 	vm = vms[size > 1 && data[1] >> 7];
 	EXPECT(!mem_reset(vm->mem) && !hv_vm_reset(vm->hv));
 	devices_reset(&vm->devices);

@@ -14,7 +14,7 @@
 
 #include "fuzz.h"
 
-#define FUZZ_FILE_BYTES MIB
+#define FUZZ_FILE_BYTES (2 * MIB)
 
 /* What somebody has on the other side of a device; -1 and empty where it has nothing there. */
 struct fuzz_host {
@@ -33,21 +33,32 @@ static inline int fuzz_remove(const char *path, const struct stat *st, int flag,
 /* Whatever the guest has put there. */
 static inline void fuzz_empty_folder(const char *folder) { nftw(folder, fuzz_remove, 16, FTW_DEPTH | FTW_PHYS); }
 
+/* As in main(); at the beginning of an input, because libFuzzer sets handlers after LLVMFuzzerInitialize. */
+static inline void fuzz_signals(void)
+{
+	static bool done;
+
+	if (!done) {
+		signal(SIGPIPE, SIG_IGN);
+		signal(SIGXFSZ, SIG_IGN);
+	}
+	done = true;
+}
+
 static inline void fuzz_make_file(char *text, size_t room)
 {
 	static const uint8_t zeroes[FUZZ_FILE_BYTES];
-	/* The guest may make it longer, but not by much. */
-	const struct rlimit limit = { 4 * FUZZ_FILE_BYTES, 4 * FUZZ_FILE_BYTES };
 
-	setrlimit(RLIMIT_FSIZE, &limit);
-	signal(SIGXFSZ, SIG_IGN);
 	snprintf(text, room, "%s", fuzz_file(zeroes, sizeof(zeroes)).path);
 }
 
 static inline void fuzz_make(const char *word, char *text, size_t room, struct fuzz_host *h)
 {
+	/* The guest may make files longer, but not by much. */
+	const struct rlimit limit = { 4 * FUZZ_FILE_BYTES, 4 * FUZZ_FILE_BYTES };
 	int pair[2];
 
+	setrlimit(RLIMIT_FSIZE, &limit);
 	if (!strcmp(word, "FILE")) {
 		fuzz_make_file(text, room);
 	} else if (!strcmp(word, "FOLDER")) {
@@ -57,7 +68,6 @@ static inline void fuzz_make(const char *word, char *text, size_t room, struct f
 		EXPECT(mkdtemp(h->folder));
 		snprintf(text, room, "%s", h->folder);
 	} else {
-		signal(SIGPIPE, SIG_IGN); /* as in main() */
 		EXPECT(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair));
 		h->socket = pair[1];
 		snprintf(text, room, "%d", pair[0]);

@@ -260,6 +260,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	unsigned which = take_u8(&in) % device_count;
 	static unsigned runs;
 
+	fuzz_signals();
 	dev = devices[which];
 	host = &hosts[which];
 	memset(ram(DATA), 0, DATA_BYTES);
