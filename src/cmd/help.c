@@ -42,7 +42,9 @@ static void print_options(const struct device_option *o, unsigned count)
 
 static void print_device(const struct device_type *t)
 {
-	text_print(t->help, printf("%-16s%s", t->name, t->on_board ? "(board)" : ""), 20);
+	const char *there = t->on_board ? "(board)" : t->with_firmware ? "(--firmware)" : "";
+
+	text_print(t->help, printf("%-16s%s", t->name, there), 20);
 	if (t->option)
 		printf("%20s--%s %s\n", "", t->option, t->arg);
 	for (unsigned k = 0; k < t->range_count; k++)
