@@ -137,7 +137,7 @@ static void a_syn_says_more_and_its_checksum_is_right(void **state)
 
 static void options_that_lie_change_nothing(void **state)
 {
-	static const char *const rows[] = {
+	static const char rows[][9] = {
 		"\2\4\0",                                 /* cut off by the payload */
 		"\3\0\2\4\5\xb4",                         /* of no length */
 		"\3\1\2\4\5\xb4",   "\0\0\2\4\5\xb4\0\0", /* behind the end */
