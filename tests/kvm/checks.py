@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The checks hosts.cfg names: each is given a started host, tests/run and the row."""
+import hashlib
 import os
 import re
 import shlex
@@ -163,3 +164,48 @@ def trees_agree(shared, run, row):
             diff = shared.r.sh(["sh", "-c", "cd %s; for t in soft kvm; do dtc -q -I dtb -O dts $t.dtb > $t.dts; done; diff soft.dts kvm.dts"
                                 % shared.host.folder])[1]
             raise run.Fail(f"{options}: the trees differ\n{run.tail(diff)}")
+
+
+# ---- Networks of the host ----
+
+# The guest: by the kernel's vhost to the host's tap interface, and through libslirp to the host's loopback.
+NET_GUEST = """#!/bin/sh
+device() { basename $(dirname $(grep -l $1 /sys/class/net/*/address)); }
+tap=$(device 52:54:00:00:00:aa) user=$(device 52:54:00:00:00:bb)
+ip link set $tap up; ip addr add 10.123.47.2/24 dev $tap
+ip link set $user up; ip addr add 10.0.2.15/24 dev $user
+ping -c 3 -W 20 10.123.47.1 && ping -c 3 -W 20 10.0.2.2
+for host in 10.123.47.1 10.0.2.2; do echo $host $(wget -q -O - http://$host:8080/file | sha256sum); done
+poweroff -f
+"""
+
+NET_HOST = """
+%s run --hv kvm --kernel %s --initrd %s/initrd --cmdline "console=ttyAMA0 quiet run=/bin/peer" --timeout %us \
+	--net tap,ifname=checks0,vhost=on,mac=52:54:00:00:00:aa --net user,mac=52:54:00:00:00:bb --console stdio < /dev/null &
+until ifconfig checks0 10.123.47.1 netmask 255.255.255.0 up 2> /dev/null; do sleep 1; kill -0 $! || break; done
+httpd -p 8080 -h %s
+wait $!
+"""
+
+
+def networks(shared, run, row):
+    """vhost-net moves what it should, by eventfds of KVM on both sides; so does libslirp."""
+    folder, kernel = os.path.join(shared.host.folder, "net"), shared.r.kernel("trixie-cloud")
+    os.makedirs(os.path.join(folder, "root/bin"), exist_ok=True)
+    with open(os.path.join(folder, "root/bin/peer"), "w", opener=lambda p, f: os.open(p, f, 0o755)) as f:
+        f.write(NET_GUEST)
+    with open(os.path.join(folder, "file"), "wb") as f:
+        f.write(os.urandom(4000000))
+    base = os.path.join(os.path.dirname(os.path.dirname(kernel)), "virtio-trixie-cloud.cpio.gz")
+    if not os.path.exists(base):
+        raise run.Skip(f"no {base}: tests/setup guest")
+    subprocess.run(["bash", "-c", f"(cat {base}; cd {folder}/root; find . | cpio --quiet -o -H newc | gzip -1) > {folder}/initrd"],
+                   check=True)
+    seconds = int(120 * shared.place.slower)
+    script = NET_HOST % (run.VMM_ARM64, kernel, folder, seconds, folder)
+    status, text = shared.r.sh([*shared.host.prefix(), "sh", "-c", script], seconds + 60)
+    with open(os.path.join(folder, "file"), "rb") as f:
+        sum_of_it = hashlib.sha256(f.read()).hexdigest()
+    for host in ("10.123.47.1", "10.0.2.2"):
+        if status or not re.search(rf"^{host} {sum_of_it}", text, re.M):
+            raise run.Fail(f"status {status}, or not the file from {host}\n{run.tail(text)}")
