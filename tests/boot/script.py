@@ -19,6 +19,7 @@ A file NAME.boot has settings, a line "---", then steps:
   before   COMMAND        a command of this machine before vmm starts, as `host' below; servers
                           that write their ids to TMP/*.pid are ended with the boot
   serve    yes            a web server on this machine's loopback (serve.py), at port HTTP
+  passt    yes            a passt of this machine, at the socket PASST; skipped where there is none
   tap      yes            wants root, and /dev/net/tun for an interface by the name of TAP
   like     NAME           settings and steps of NAME.boot, but for what is said here
 
@@ -159,6 +160,8 @@ class Boot:
             if not os.path.exists(image):
                 raise Skip(f"no {image}: tests/setup debian")
             subprocess.run(["cp", "--sparse=always", "--reflink=auto", image, words["DISK"]], check=True)
+        if "passt" in s:
+            words["PASST"] = stack.enter_context(passt(Skip))
         if "tap" in s:
             if os.geteuid() or not os.path.exists("/dev/net/tun"):
                 raise Skip("a tap interface wants root and /dev/net/tun")
@@ -219,6 +222,29 @@ def end_servers(tmp):
     for file in fnmatch.filter(os.listdir(tmp), "*.pid"):
         with contextlib.suppress(OSError, ValueError), open(os.path.join(tmp, file)) as f:
             os.kill(int(f.read()), signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def passt(Skip):
+    """The path of its socket. It gives up root for nobody before it makes that."""
+    with tempfile.TemporaryDirectory(prefix="vmm-passt-") as folder:
+        os.chmod(folder, 0o777)
+        path, log = os.path.join(folder, "socket"), os.path.join(folder, "log")
+        try:
+            with open(log, "w") as f:
+                p = subprocess.Popen(["passt", "--foreground", "--socket", path], stdin=subprocess.DEVNULL, stdout=f, stderr=f)
+        except FileNotFoundError:
+            raise Skip("no passt: tests/setup deps") from None
+        try:
+            while not os.path.exists(path):
+                if p.poll() is not None:
+                    with open(log) as f:
+                        raise Skip(f"passt does not start: {f.read()[-200:]}")
+                time.sleep(0.05)
+            yield path
+        finally:
+            p.kill()
+            p.wait()
 
 
 def free_port():
