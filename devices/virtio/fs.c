@@ -83,6 +83,7 @@ static const struct device_type fs_type = {
 	.name = "virtio-fs",
 	.help = "a folder shared by virtiofsd, over vhost-user",
 	.state_bytes = sizeof(struct fs),
+	.trial = "",
 	.shares_memory = true,
 	DEVICE_OPTIONS(fs_options),
 	VIRTIO_DEVICE,

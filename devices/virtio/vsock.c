@@ -749,6 +749,7 @@ static const struct device_type vsock_type = {
 	.name = "virtio-vsock",
 	.help = "sockets between guest and host",
 	.state_bytes = sizeof(struct vsock),
+	.trial = "cid=3,uds=FOLDER/vsock",
 	DEVICE_OPTIONS(vsock_options),
 	VIRTIO_DEVICE,
 	.create = vsock_create,

@@ -94,7 +94,7 @@ struct device_type {
 	/*
 	 * Options for tests, which create every type: where it cannot be without, or would reach out of the
 	 * process. In it FILE stands for a file of 2 MiB, FOLDER for an empty folder, SOCKET for a connected
-	 * stream socket's number. NULL: none.
+	 * stream socket's number. NULL: none; "": it cannot be made without another process.
 	 */
 	const char *trial;
 	const struct device_state *state;

@@ -33,7 +33,7 @@ static void build(unsigned which, const char *kernel)
 
 	*cfg = (struct vm_config){ .ram_bytes = RAM_BYTES, .console = "null", .cmdline = "", .kernel = kernel };
 	for (unsigned i = 0; (t = device_type_at(i)); i++)
-		if (!t->on_board)
+		if (!t->on_board && fuzz_can_make(t))
 			(void)fuzz_device(&cfg->devices, t);
 	hv_block_init(&cfg->attr);
 	EXPECT(!hv_block_add(&cfg->attr, HV_ATTR_VCPU_COUNT, &cpus, 1));

@@ -74,6 +74,8 @@ static inline void fuzz_make(const char *word, char *text, size_t room, struct f
 	}
 }
 
+static inline bool fuzz_can_make(const struct device_type *t) { return !t->trial || *t->trial; }
+
 /* Adds a device of @t to those wanted. What its options stand for lives as long as the process. */
 static inline struct fuzz_host fuzz_device(struct opt_devices *wanted, const struct device_type *t)
 {

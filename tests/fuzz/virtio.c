@@ -39,7 +39,7 @@ static void build(const char *kernel)
 	cfg = (struct vm_config){ .ram_bytes = RAM_BYTES, .console = "null", .cmdline = "", .kernel = kernel };
 	hv_block_init(&cfg.attr);
 	for (unsigned i = 0; (t = device_type_at(i)); i++)
-		if (t->slot)
+		if (t->slot && fuzz_can_make(t))
 			hosts[device_count++] = fuzz_device(&cfg.devices, t);
 	/* A device that cannot be without options fails here, and says so: its type's `trial' has some. */
 	EXPECT(!vm_build(&cfg, &vm, &status));
