@@ -81,6 +81,7 @@ struct user {
 	struct polled *polled; /* [polled_count] */
 	unsigned polled_count;
 	uint32_t turn;
+	bool look;         /* something it waits for may be ready at once */
 	bool changed;      /* libslirp may wait for something else now */
 	uint64_t clock_ns; /* when it was told the time last */
 
@@ -295,11 +296,17 @@ static void forget_fd(struct user *u, int fd)
 	*p = (struct polled){ 0 };
 }
 
-static void on_register(int fd, void *opaque) { forget_fd(opaque, fd); }
+/* A connection begins: one to this host is there already when libslirp has sent for it. */
+static void on_register(int fd, void *opaque)
+{
+	forget_fd(opaque, fd);
+	((struct user *)opaque)->look = true;
+}
+
 static void on_unregister(int fd, void *opaque) { forget_fd(opaque, fd); }
 
-/* One of its buffers has room again: that is looked at after each frame anyway. */
-static void on_notify(void *opaque) { (void)opaque; }
+/* The guest has taken half of a buffer: there is room for more of the host's. */
+static void on_notify(void *opaque) { ((struct user *)opaque)->look = true; }
 
 static const SlirpCb callbacks = {
 	.send_packet = on_packet,
@@ -460,6 +467,9 @@ static void user_sent(struct net_end *n, unsigned pair)
 	tell_guest(u);
 	if (u->kept)
 		listen_to_host(u);
+	else if (u->look)
+		poll_slirp(u); /* rather than have the guest wait for the main thread */
+	u->look = false;
 }
 
 static void user_room(struct net_end *n, unsigned pair)
