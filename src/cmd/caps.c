@@ -355,7 +355,7 @@ static void print_text(struct json_object *facts)
 	for (size_t i = 0; i < json_object_array_length(list); i++) {
 		struct json_object *d = json_object_array_get_idx(list, i);
 
-		printf("    %-18s%s\n", facts_get(d, "name"), facts_get(d, "help"));
+		text_print(facts_get(d, "help"), printf("    %s", facts_get(d, "name")), 22);
 	}
 }
 
