@@ -23,13 +23,22 @@ static const struct arch_fdt_config arch = { .vcpu_count = 2 };
 static void describe(struct devices *d, struct device *each, unsigned *count)
 {
 	const struct device_type *t;
+	uint64_t slot = 0;
 
 	*d = (struct devices){ 0 };
 	d->last = &d->first;
 	for (*count = 0; (t = device_type_at(*count)); ++*count) {
-		each[*count] = (struct device){ .type = t, .env = &d->env };
-		*d->last = &each[*count];
-		d->last = &each[*count].next;
+		struct device *one = &each[*count];
+
+		*one = (struct device){ .type = t, .env = &d->env, .ranges = t->ranges, .spi = t->spi };
+		if (t->slot) {
+			one->slot_range.base = BOARD_VIRTIO_BASE + slot * BOARD_VIRTIO_STRIDE;
+			one->slot_range.bytes = BOARD_VIRTIO_STRIDE;
+			one->ranges = &one->slot_range;
+			one->spi = BOARD_VIRTIO_SPI + (unsigned)slot++;
+		}
+		*d->last = one;
+		d->last = &one->next;
 	}
 }
 
@@ -80,6 +89,7 @@ static void board_devices_are_where_the_map_says(void **state)
 		{ "/pl061@9030000", "arm,pl061", BOARD_GPIO_BASE, BOARD_GPIO_SPI },
 		{ "/pvpanic@9040000", "qemu,pvpanic-mmio", BOARD_PVPANIC_BASE, -1 },
 		{ "/memory@40000000", NULL, BOARD_RAM_BASE, -1 },
+		{ "/virtio_mmio@a000200", "virtio,mmio", BOARD_VIRTIO_BASE + BOARD_VIRTIO_STRIDE, -1 },
 	};
 	size_t bytes;
 	void *blob = tree(&(struct fdt_config){ 0 }, &bytes);
