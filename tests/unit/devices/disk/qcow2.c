@@ -639,9 +639,9 @@ static void features_that_are_not_there_are_refused_by_name(void **state)
 	images_need("qemu-img");
 	assert_int_equal(images_sh("qemu-img create -f qcow2 -o extended_l2=on e.qcow2 1M && "
 				   "qemu-img create -f qcow2 -o data_file=d.raw d.qcow2 1M && "
-				   "qemu-img create -f qcow2 --object secret,id=s,data=x -o "
-				   "encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10 l.qcow2 1M"),
+				   "qemu-img create -f qcow2 l.qcow2 1M"),
 			 0);
+	poke("l.qcow2", 32, "\0\0\0\2", 4); /* LUKS; qemu-img itself fails at times, by what its clock says */
 	assert_int_equal(images_try("e.qcow2", NULL, true), -ENOTSUP);
 	assert_int_equal(images_try("d.qcow2", NULL, true), -ENOTSUP);
 	assert_int_equal(images_try("l.qcow2", NULL, true), -ENOTSUP);
