@@ -35,7 +35,7 @@ run python3 -c 'import os; d = [os.open(f"/var/tmp/f{n}", os.O_RDWR | os.O_CREAT
 run seq 200 | sed 's/.*/begin; insert into t values (&, hex(randomblob(2000))); update t set b = hex(randomblob(1000)) where a = & - 7; commit;/' | sqlite3 -init /dev/null -cmd 'pragma synchronous = full; create table t (a integer primary key, b);' /var/tmp/db && echo 3 > /proc/sys/vm/drop_caches && sqlite3 /var/tmp/db 'pragma integrity_check; select count(*), sum(length(b)) from t;' | tr '\n' ' ' | grep -qx 'ok 200|414000 '
 run rm -r /var/tmp/t && fstrim /
 # Three processes at once, and the shell beside them.
-run for n in 1 2 3; do (dd if=/tmp/a of=/var/tmp/p$n bs=64k conv=fsync status=none && cmp /tmp/a /var/tmp/p$n) & done; wait -n && wait -n && wait -n
+run for n in 1 2 3; do (dd if=/tmp/a of=/var/tmp/p$n bs=64k conv=fsync status=none && cmp /tmp/a /var/tmp/p$n) & pids="$pids $!"; done; for p in $pids; do wait $p || bad=$p; done; test -z "$bad"
 run ! journalctl -k -b --no-pager -q | grep -iE 'virtio.*(error|fail|bug|timeout)|blk_update_request|EXT4-fs (error|warning)'
 send systemctl poweroff
 expect reboot: Power down
