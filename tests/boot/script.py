@@ -20,6 +20,7 @@ A file NAME.boot has settings, a line "---", then steps:
                           that write their ids to TMP/*.pid are ended with the boot
   serve    yes            a web server on this machine's loopback (serve.py), at port HTTP
   passt    yes            a passt of this machine, at the socket PASST; skipped where there is none
+  virtiofsd yes           one of this machine that shares TMP/fs, at the socket VIRTIOFSD; skipped without it or root
   tap      yes            wants root, and /dev/net/tun for an interface by the name of TAP
   like     NAME           settings and steps of NAME.boot, but for what is said here
 
@@ -161,7 +162,12 @@ class Boot:
                 raise Skip(f"no {image}: tests/setup debian")
             subprocess.run(["cp", "--sparse=always", "--reflink=auto", image, words["DISK"]], check=True)
         if "passt" in s:
-            words["PASST"] = stack.enter_context(passt(Skip))
+            words["PASST"] = stack.enter_context(server(Skip, "passt", passt))
+        if "virtiofsd" in s:
+            if os.geteuid():
+                raise Skip("virtiofsd wants root")
+            os.mkdir(os.path.join(tmp, "fs"))
+            words["VIRTIOFSD"] = stack.enter_context(server(Skip, "virtiofsd", virtiofsd(os.path.join(tmp, "fs"))))
         if "tap" in s:
             if os.geteuid() or not os.path.exists("/dev/net/tun"):
                 raise Skip("a tap interface wants root and /dev/net/tun")
@@ -225,26 +231,37 @@ def end_servers(tmp):
 
 
 @contextlib.contextmanager
-def passt(Skip):
-    """The path of its socket. It gives up root for nobody before it makes that."""
-    with tempfile.TemporaryDirectory(prefix="vmm-passt-") as folder:
+def server(Skip, name, argv):
+    """The path of a socket that a program of this machine serves: argv(path)."""
+    with tempfile.TemporaryDirectory(prefix=f"vmm-{name}-") as folder:
+        # passt gives up root for nobody before it makes its socket.
         os.chmod(folder, 0o777)
         path, log = os.path.join(folder, "socket"), os.path.join(folder, "log")
         try:
             with open(log, "w") as f:
-                p = subprocess.Popen(["passt", "--foreground", "--socket", path], stdin=subprocess.DEVNULL, stdout=f, stderr=f)
+                p = subprocess.Popen(argv(path), stdin=subprocess.DEVNULL, stdout=f, stderr=f)
         except FileNotFoundError:
-            raise Skip("no passt: tests/setup deps") from None
+            raise Skip(f"no {name}: tests/setup deps") from None
         try:
             while not os.path.exists(path):
                 if p.poll() is not None:
                     with open(log) as f:
-                        raise Skip(f"passt does not start: {f.read()[-200:]}")
+                        raise Skip(f"{name} does not start: {f.read()[-200:]}")
                 time.sleep(0.05)
             yield path
         finally:
             p.kill()
             p.wait()
+
+
+def passt(path):
+    return ["passt", "--foreground", "--socket", path]
+
+
+def virtiofsd(folder):
+    """qemu-system-common of bookworm has it, a package of its own since: both take these options."""
+    program = next(filter(os.path.exists, ("/usr/libexec/virtiofsd", "/usr/lib/qemu/virtiofsd")), "virtiofsd")
+    return lambda path: [program, f"--socket-path={path}", "-o", f"source={folder},xattr"]
 
 
 def free_port():
