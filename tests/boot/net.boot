@@ -37,7 +37,7 @@ host python3 -c 'import urllib.request as u, hashlib, concurrent.futures as c; g
 host dd if=/dev/urandom of=TMP/t bs=1000 count=300 2>/dev/null && (sha256sum < TMP/t > TMP/u)
 run tftp -g -r t -l /tmp/t 10.0.2.2 && tftp -g -r u -l /tmp/u 10.0.2.2 && test "$(sha256sum < /tmp/t)" = "$(cat /tmp/u)"
 # The driver goes and comes back; so does the machine, and the forwards stay.
-run modprobe -r virtio_net && modprobe virtio_net && ip link set eth0 up && udhcpc -i eth0 -n -q -s /tmp/up && wget -q -O - http://10.0.2.2:HTTP/100000 | wc -c | grep -qx 100000
+run rmmod virtio_net && modprobe virtio_net && ip link set eth0 up && udhcpc -i eth0 -n -q -s /tmp/up && wget -q -O - http://10.0.2.2:HTTP/100000 | wc -c | grep -qx 100000
 send reboot -f
 expect ^/root # 
 run stty -echo
