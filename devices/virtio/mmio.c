@@ -230,8 +230,10 @@ static struct virtq *selected(struct virtio_device *v)
 
 static void write_ready(struct virtio_device *v, struct virtq *q, uint32_t value)
 {
+	if (!value && !q->ready)
+		return; /* Linux takes queues away that its reset has taken away */
 	if (value > 1 || value == q->ready)
-		return refused(v, value > 1 ? "QueueReady is neither 0 nor 1" : "QueueReady is that already");
+		return refused(v, value > 1 ? "QueueReady is neither 0 nor 1" : "QueueReady is 1 already");
 	if (!(v->status & VIRTIO_STATUS_FEATURES_OK))
 		return refused(v, "QueueReady before FEATURES_OK");
 	if (v->status & VIRTIO_STATUS_DRIVER_OK && !(value && virtio_has(v, VIRTIO_F_RING_RESET)))
