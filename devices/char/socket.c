@@ -4,19 +4,20 @@
  * What the guest wrote meanwhile is kept by the console and comes first.
  */
 #include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 #include <vmm/err.h>
 #include <vmm/log.h>
+#include <vmm/unix.h>
 #include "fdio.h"
 
 struct sock {
 	struct duplex io; /* first */
-	struct sockaddr_un addr;
+	char *path;
 	int listener, client;
 	struct loop_fd *accepting;
 };
@@ -54,21 +55,6 @@ static void sock_accept(void *opaque, uint32_t events)
 	c->user->writable(c->opaque);
 }
 
-/* A socket file nobody listens on any more is left over from a process that died. */
-static void sock_remove_stale(const struct sockaddr_un *addr)
-{
-	/* Non-blocking: a listener that is busy would let us wait. */
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	struct stat st;
-
-	if (fd < 0)
-		return;
-	if (!lstat(addr->sun_path, &st) && S_ISSOCK(st.st_mode) &&
-	    connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) < 0 && errno == ECONNREFUSED)
-		unlink(addr->sun_path);
-	close(fd);
-}
-
 static void sock_close(struct chardev *c)
 {
 	struct sock *s = c->state;
@@ -78,38 +64,31 @@ static void sock_close(struct chardev *c)
 	duplex_close(c);
 	if (s->client >= 0)
 		close(s->client);
-	close(s->listener);
-	unlink(s->addr.sun_path);
+	unix_unlisten(s->listener, s->path);
+	free(s->path);
 }
 
 static int sock_open(struct chardev *c, const char *arg)
 {
 	struct sock *s = c->state;
-	int err;
+	char said[200];
 
 	s->client = -1;
 	s->io.in.eof = sock_left;
 	duplex_init(c, false);
-	s->addr.sun_family = AF_UNIX;
-	if (strlen(arg) >= sizeof(s->addr.sun_path))
-		return log_err(-ENAMETOOLONG, "%s socket:%s: a socket's path has at most %zu bytes", c->said, arg,
-			       sizeof(s->addr.sun_path) - 1);
-	strcpy(s->addr.sun_path, arg);
-	s->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (s->listener < 0)
-		return log_err(-errno, "%s socket:%s: %s", c->said, arg, strerror(errno));
-	sock_remove_stale(&s->addr);
-	if (bind(s->listener, (struct sockaddr *)&s->addr, sizeof(s->addr))) {
-		err = log_err(-errno, "%s socket:%s: cannot listen there: %s", c->said, arg, strerror(errno));
-		close(s->listener);
-		return err;
+	s->path = strdup(arg);
+	if (!s->path)
+		return -ENOMEM;
+	snprintf(said, sizeof(said), "%s socket:%s", c->said, arg);
+	s->listener = unix_listen(said, arg);
+	if (s->listener < 0) {
+		free(s->path);
+		return s->listener;
 	}
-	s->accepting =
-		listen(s->listener, 4) ? NULL : loop_add_fd(c->loop, s->listener, EPOLLIN, NULL, sock_accept, c);
+	s->accepting = loop_add_fd(c->loop, s->listener, EPOLLIN, NULL, sock_accept, c);
 	if (!s->accepting) {
-		err = log_err(-EIO, "%s socket:%s: the host does not let us listen", c->said, arg);
 		sock_close(c);
-		return err;
+		return log_err(-EIO, "%s: the host does not let us wait for clients", said);
 	}
 	return 0;
 }

@@ -8,16 +8,17 @@
  * connected tries again every second. What the peer sends is checked as a stranger's.
  */
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 #include <vmm/err.h>
 #include <vmm/log.h>
 #include <vmm/loop.h>
+#include <vmm/unix.h>
 
 #include "frame.h"
 
@@ -31,7 +32,6 @@ struct sock {
 	const char *path, *given;
 	bool listens;
 
-	struct sockaddr_un addr;
 	int fd, listener; /* -1: none */
 	struct loop_fd *ready, *accepting;
 	struct loop_timer retry;
@@ -85,15 +85,10 @@ static bool take_peer(struct sock *s, int fd)
 
 static int try_connect(struct sock *s)
 {
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), err;
+	int fd = unix_connect(s->path);
 
 	if (fd < 0)
-		return -errno;
-	if (connect(fd, (const struct sockaddr *)&s->addr, sizeof(s->addr))) {
-		err = -errno;
-		close(fd);
-		return err;
-	}
+		return fd;
 	return take_peer(s, fd) ? 0 : -EIO;
 }
 
@@ -275,47 +270,17 @@ static void on_ready(void *opaque, uint32_t events)
 
 /* ---- Life ---- */
 
-static int set_path(struct sock *s)
-{
-	s->addr.sun_family = AF_UNIX;
-	if (strlen(s->path) >= sizeof(s->addr.sun_path))
-		return log_err(-ENAMETOOLONG, "%s: path=%s: a socket's path has at most %zu bytes", s->net.dev->said,
-			       s->path, sizeof(s->addr.sun_path) - 1);
-	strcpy(s->addr.sun_path, s->path);
-	return 0;
-}
-
-/* A socket file nobody listens on any more is left over from a process that died. */
-static void remove_stale(const struct sockaddr_un *addr)
-{
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	struct stat st;
-
-	if (fd < 0)
-		return;
-	if (!lstat(addr->sun_path, &st) && S_ISSOCK(st.st_mode) &&
-	    connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) < 0 && errno == ECONNREFUSED)
-		unlink(addr->sun_path);
-	close(fd);
-}
-
 static int start_listening(struct sock *s)
 {
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), err;
+	char said[200];
 
-	remove_stale(&s->addr);
-	if (fd < 0 || bind(fd, (const struct sockaddr *)&s->addr, sizeof(s->addr))) {
-		err = log_err(-errno, "%s: path=%s: cannot listen there: %s", s->net.dev->said, s->path,
-			      strerror(errno));
-		close(fd);
-		return err;
-	}
-	s->listener = fd;
-	s->accepting = listen(fd, 4)
-			       ? NULL
-			       : loop_add_fd(s->net.dev->env->loop, fd, EPOLLIN, &s->net.dev->lock, on_accept, s);
+	snprintf(said, sizeof(said), "%s: path=%s", s->net.dev->said, s->path);
+	s->listener = unix_listen(said, s->path);
+	if (s->listener < 0)
+		return s->listener;
+	s->accepting = loop_add_fd(s->net.dev->env->loop, s->listener, EPOLLIN, &s->net.dev->lock, on_accept, s);
 	if (!s->accepting)
-		return log_err(-EIO, "%s: path=%s: the host does not let us listen", s->net.dev->said, s->path);
+		return log_err(-EIO, "%s: the host does not let us wait for a peer", said);
 	s->net.user->link(&s->net, false);
 	return 0;
 }
@@ -345,9 +310,6 @@ static int find_peer(struct sock *s)
 		return log_err(-EINVAL, "%s: socket needs path= or fd=, and not both", s->net.dev->said);
 	if (s->given)
 		return take_given(s);
-	err = set_path(s);
-	if (err)
-		return err;
 	if (s->listens)
 		return start_listening(s);
 	err = try_connect(s);
@@ -366,10 +328,7 @@ static void sock_close(struct net_end *n)
 	loop_timer_arm(&s->retry, UINT64_MAX);
 	if (s->fd >= 0)
 		close(s->fd);
-	if (s->listener >= 0) {
-		close(s->listener);
-		unlink(s->addr.sun_path);
-	}
+	unix_unlisten(s->listener, s->path);
 	free(s->in);
 	free(s->out);
 }

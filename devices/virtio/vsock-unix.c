@@ -12,10 +12,10 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <vmm/err.h>
 #include <vmm/log.h>
+#include <vmm/unix.h>
 
 #include "vsock.h"
 
@@ -192,77 +192,25 @@ void vsock_stream_say(struct vsock_stream *s, const char *text)
 
 /* ---- Names ---- */
 
-static int unix_address(struct sockaddr_un *a, const char *path, const char *suffix)
-{
-	int n = snprintf(a->sun_path, sizeof(a->sun_path), "%s%s", path, suffix);
-
-	a->sun_family = AF_UNIX;
-	return n < 0 || (size_t)n >= sizeof(a->sun_path) ? -ENAMETOOLONG : 0;
-}
-
 int vsock_connect(const char *path, uint32_t port)
 {
-	struct sockaddr_un a = { 0 };
-	char suffix[PORT_BYTES + 1];
-	int fd, err;
+	char name[sizeof(((struct sockaddr_un *)0)->sun_path)];
 
-	snprintf(suffix, sizeof(suffix), "_%u", port);
-	err = unix_address(&a, path, suffix);
-	if (err)
-		return err;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return -errno;
-	/* That of a unix socket succeeds or fails at once. */
-	if (!connect(fd, (const struct sockaddr *)&a, sizeof(a)))
-		return fd;
-	err = -errno;
-	close(fd);
-	return err;
+	return snprintf(name, sizeof(name), "%s_%u", path, port) < (int)sizeof(name) ? unix_connect(name)
+										     : -ENAMETOOLONG;
 }
 
-/* A socket file nobody listens on any more is left over from a process that died. */
-static void remove_stale(const struct sockaddr_un *a)
-{
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	struct stat st;
-
-	if (fd < 0)
-		return;
-	if (!lstat(a->sun_path, &st) && S_ISSOCK(st.st_mode) &&
-	    connect(fd, (const struct sockaddr *)a, sizeof(*a)) < 0 && errno == ECONNREFUSED)
-		unlink(a->sun_path);
-	close(fd);
-}
-
+/* Room for the ports behind it, too. */
 int vsock_listen(const char *said, const char *path)
 {
-	struct sockaddr_un a = { 0 };
-	int fd, err = 0;
+	const size_t room = sizeof(((struct sockaddr_un *)0)->sun_path) - PORT_BYTES - 1;
+	char what[200];
 
-	/* Room for the ports behind it, too. */
-	if (!*path || strlen(path) + PORT_BYTES >= sizeof(a.sun_path))
-		return log_err(-ENAMETOOLONG, "%s: uds=%s: the path has %zu bytes; 1 to %zu are possible", said, path,
-			       strlen(path), sizeof(a.sun_path) - PORT_BYTES - 1);
-	unix_address(&a, path, "");
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return log_err(-errno, "%s: uds=%s: %s", said, path, strerror(errno));
-	remove_stale(&a);
-	if (bind(fd, (struct sockaddr *)&a, sizeof(a)) || listen(fd, 64))
-		err = log_err(-errno, "%s: uds=%s: cannot listen there: %s", said, path, strerror(errno));
-	if (!err)
-		return fd;
-	close(fd);
-	return err;
-}
-
-void vsock_unlisten(int fd, const char *path)
-{
-	if (fd < 0)
-		return;
-	close(fd);
-	unlink(path);
+	snprintf(what, sizeof(what), "%s: uds=%s", said, path);
+	if (!*path || strlen(path) > room)
+		return log_err(-ENAMETOOLONG, "%s: the path has %zu bytes; 1 to %zu are possible", what, strlen(path),
+			       room);
+	return unix_listen(what, path);
 }
 
 bool vsock_parse_command(const char *line, uint32_t *port)

@@ -21,6 +21,7 @@
 #include <unistd.h>
 #include <vmm/err.h>
 #include <vmm/log.h>
+#include <vmm/unix.h>
 #include <vmm/virtio.h>
 
 #include "vsock.h"
@@ -700,7 +701,7 @@ static void stop(struct vsock *v)
 {
 	if (v->accepting)
 		loop_del_fd(v->accepting);
-	vsock_unlisten(v->listener, v->path);
+	unix_unlisten(v->listener, v->path);
 	free_all(v);
 	reap(v);
 }

@@ -68,7 +68,6 @@ void vsock_stream_stop_reading(struct vsock_stream *s);
 /* The file @path, or with @port the one for that: PATH_PORT. */
 int vsock_connect(const char *path, uint32_t port);
 int vsock_listen(const char *said, const char *path);
-void vsock_unlisten(int fd, const char *path);
 /* "CONNECT port", without the end of the line. */
 bool vsock_parse_command(const char *line, uint32_t *port);
 
