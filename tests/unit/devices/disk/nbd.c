@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Against servers of others: nbdkit, qemu-nbd. They are killed, come back, and return errors. */
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <pthread.h>
@@ -22,6 +23,18 @@
 
 static pid_t server; /* 0: none */
 
+/* The cross build's libraries are those it is built with, and no others. */
+static void need_libnbd(void)
+{
+	void *lib = dlopen("libnbd.so.0", RTLD_LAZY);
+
+	if (!lib) {
+		print_message("# SKIP no libnbd.so.0: tests/setup deps\n");
+		skip();
+	}
+	dlclose(lib);
+}
+
 static void end_server(void)
 {
 	if (!server)
@@ -38,6 +51,7 @@ static void start_server(const char *ready, const char *fmt, ...)
 	char command[512] = "exec ";
 	va_list ap;
 
+	need_libnbd();
 	end_server();
 	unlink(ready);
 	va_start(ap, fmt);

@@ -626,6 +626,7 @@ static void processes_are_not_shared(void **state)
 	struct p9_config cfg = { .said = "--share", .dir = "/proc/self" };
 	struct p9 *s;
 	char *text;
+	int root;
 
 	(void)state;
 	stderr_begin();
@@ -637,7 +638,14 @@ static void processes_are_not_shared(void **state)
 	text = stderr_end();
 	assert_non_null(strstr(text, "--share /no/such/folder"));
 	free(text);
-	/* Nor where it is mounted in what is. */
+	/* Nor where it is mounted in what is; qemu-aarch64 -L has another / for us, without it. */
+	root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (faccessat(root, "proc/self", F_OK, 0)) {
+		close(root);
+		print_message("# no /proc is here\n");
+		skip();
+	}
+	close(root);
 	cfg.dir = "/";
 	cfg.readonly = true;
 	OK(p9_new(&cfg, &s));
