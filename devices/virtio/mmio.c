@@ -293,14 +293,15 @@ void virtio_notified(struct virtio_device *v, unsigned queue)
 
 static void notify(struct virtio_device *v, uint32_t i)
 {
-	bool in_use = v->running && i < v->queue_count && v->queue[i].ready;
+	bool ready = i < v->queue_count && v->queue[i].ready;
 
-	if (in_use && v->queue[i].lent)
+	if (ready && v->running && v->queue[i].lent)
 		virtio_wires_kick(v, i);
-	else if (in_use)
+	else if (ready && v->running)
 		v->type->notify(v, i);
-	else if (!(v->status & VIRTIO_STATUS_NEEDS_RESET))
+	else if (!ready && !(v->status & VIRTIO_STATUS_NEEDS_RESET))
 		refused(v, "a notification for a queue that is not in use");
+	/* Else it is early, as Linux's balloon is with statistics: DRIVER_OK looks at every queue. */
 }
 
 /* ---- Configuration space ---- */
