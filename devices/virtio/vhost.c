@@ -82,10 +82,12 @@ void vhost_close(struct vhost *h)
 	free(h);
 }
 
+bool vhost_has(const struct vhost *h, unsigned feature) { return h->features >> feature & 1; }
+
 void vhost_offer(const struct vhost *h)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(ring_features); i++)
-		if (!(h->features >> ring_features[i] & 1))
+		if (!vhost_has(h, ring_features[i]))
 			h->v->offered &= ~(UINT64_C(1) << ring_features[i]);
 }
 

@@ -3,7 +3,7 @@
  * Rings that the host's kernel works on (Linux, vhost): the device negotiates and keeps its control queue, the
  * kernel moves the data.
  *
- *   create:  vhost_open(), virtio_init(), vhost_offer()
+ *   create:  virtio_init(), vhost_open(), vhost_offer()
  *   start:   vhost_start(), then the device type's own ioctl that makes it run
  *   reset:   that ioctl's opposite, then vhost_stop()
  *   destroy: vhost_close()
@@ -24,6 +24,9 @@ void vhost_close(struct vhost *h);      /* NULL is fine */
 
 /* Takes those features of rings out of v->offered that the kernel does not have. */
 void vhost_offer(const struct vhost *h);
+
+/* A feature that is the device type's: is it the kernel's, too? */
+bool vhost_has(const struct vhost *h, unsigned feature);
 
 /* For the device type's ioctls. */
 int vhost_fd(const struct vhost *h);

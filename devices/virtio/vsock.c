@@ -684,14 +684,23 @@ static const struct virtio_type vsock_virtio = {
 	.notify = vsock_notify,
 };
 
+int vsock_check_cid(const char *said, uint64_t cid)
+{
+	if (!cid)
+		return log_err(-EINVAL, "%s: which address has the guest? Say cid=%d or more", said,
+			       VIRTIO_VSOCK_CID_GUEST_MIN);
+	if (cid < VIRTIO_VSOCK_CID_GUEST_MIN || cid >= VIRTIO_VSOCK_CID_ANY)
+		return log_err(-EINVAL, "%s: cid=%llu: guests have %d to %u", said, (unsigned long long)cid,
+			       VIRTIO_VSOCK_CID_GUEST_MIN, VIRTIO_VSOCK_CID_ANY - 1);
+	return 0;
+}
+
 static int check_options(const struct device *d, const struct vsock *v)
 {
-	if (!v->cid)
-		return log_err(-EINVAL, "%s: which address has the guest? Say cid=%d or more", d->said,
-			       VIRTIO_VSOCK_CID_GUEST_MIN);
-	if (v->cid < VIRTIO_VSOCK_CID_GUEST_MIN || v->cid >= VIRTIO_VSOCK_CID_ANY)
-		return log_err(-EINVAL, "%s: cid=%llu: guests have %d to %u", d->said, (unsigned long long)v->cid,
-			       VIRTIO_VSOCK_CID_GUEST_MIN, VIRTIO_VSOCK_CID_ANY - 1);
+	int err = vsock_check_cid(d->said, v->cid);
+
+	if (err)
+		return err;
 	if (!v->path)
 		return log_err(-EINVAL, "%s: where do programs of the host find the guest? Say uds=PATH", d->said);
 	return 0;

@@ -71,4 +71,7 @@ int vsock_listen(const char *said, const char *path);
 /* "CONNECT port", without the end of the line. */
 bool vsock_parse_command(const char *line, uint32_t *port);
 
+/* Can a guest have this address? 0, or -EINVAL with a message that begins with @said. */
+int vsock_check_cid(const char *said, uint64_t cid);
+
 #endif

@@ -166,7 +166,7 @@ def trees_agree(shared, run, row):
             raise run.Fail(f"{options}: the trees differ\n{run.tail(diff)}")
 
 
-# ---- Networks of the host ----
+# ---- Networks and sockets of the host ----
 
 # The guest: by the kernel's vhost to the host's tap interface, and through libslirp to the host's loopback.
 NET_GUEST = """#!/bin/sh
@@ -188,19 +188,26 @@ wait $!
 """
 
 
-def networks(shared, run, row):
-    """vhost-net moves what it should, by eventfds of KVM on both sides; so does libslirp."""
-    folder, kernel = os.path.join(shared.host.folder, "net"), shared.r.kernel("trixie-cloud")
+def guest_that_runs(shared, run, folder, script):
+    """FOLDER/initrd runs @script; its other programs are beside it, in FOLDER/bin, for this host. Returns the kernel."""
+    kernel = shared.r.kernel("trixie-cloud")
     os.makedirs(os.path.join(folder, "root/bin"), exist_ok=True)
     with open(os.path.join(folder, "root/bin/peer"), "w", opener=lambda p, f: os.open(p, f, 0o755)) as f:
-        f.write(NET_GUEST)
-    with open(os.path.join(folder, "file"), "wb") as f:
-        f.write(os.urandom(4000000))
+        f.write(script)
     base = os.path.join(os.path.dirname(os.path.dirname(kernel)), "virtio-trixie-cloud.cpio.gz")
     if not os.path.exists(base):
         raise run.Skip(f"no {base}: tests/setup guest")
-    subprocess.run(["bash", "-c", f"(cat {base}; cd {folder}/root; find . | cpio --quiet -o -H newc | gzip -1) > {folder}/initrd"],
-                   check=True)
+    subprocess.run(["bash", "-c", f"cd {folder}; (cat {base}; cd root; find . | cpio --quiet -o -H newc | gzip -1) > initrd;"
+                                  f"zcat {base} | cpio --quiet -i -d -u bin/vsock"], check=True)
+    return kernel
+
+
+def networks(shared, run, row):
+    """vhost-net moves what it should, by eventfds of KVM on both sides; so does libslirp."""
+    folder = os.path.join(shared.host.folder, "net")
+    kernel = guest_that_runs(shared, run, folder, NET_GUEST)
+    with open(os.path.join(folder, "file"), "wb") as f:
+        f.write(os.urandom(4000000))
     seconds = int(120 * shared.place.slower)
     script = NET_HOST % (run.VMM_ARM64, kernel, folder, seconds, folder)
     status, text = shared.r.sh([*shared.host.prefix(), "sh", "-c", script], seconds + 60)
@@ -209,3 +216,36 @@ def networks(shared, run, row):
     for host in ("10.123.47.1", "10.0.2.2"):
         if status or not re.search(rf"^{host} {sum_of_it}", text, re.M):
             raise run.Fail(f"status {status}, or not the file from {host}\n{run.tail(text)}")
+
+
+# Both ways, and again after a reset of the device, with which the connection that was left open ends.
+SOCKETS_GUEST = """#!/bin/sh
+modprobe vmw_vsock_virtio_transport
+vsock talk 1234 300000 && echo sockets: to the host
+vsock echo 22 1 && echo sockets: from the host
+cd /sys/bus/virtio/drivers/vmw_vsock_virtio_transport
+device=$(echo virtio*)
+echo $device > unbind && echo $device > bind
+vsock talk 1234 100000 && echo sockets: after a reset
+poweroff -f
+"""
+
+SOCKETS_HOST = """
+%s/bin/vsock echo 1234 2 &
+%s run --hv kvm --kernel %s --initrd %s/initrd --cmdline "console=ttyAMA0 quiet run=/bin/peer" --timeout %us \
+	--device vhost-vsock,cid=42 --console stdio < /dev/null &
+until %s/bin/vsock talk 22 200000 42 2> /dev/null; do sleep 1; kill -0 $! || break; done
+wait $!
+"""
+
+
+def sockets(shared, run, row):
+    """vhost-vsock: programs of both sides talk by AF_VSOCK."""
+    folder = os.path.join(shared.host.folder, "sockets")
+    kernel = guest_that_runs(shared, run, folder, SOCKETS_GUEST)
+    seconds = int(120 * shared.place.slower)
+    script = SOCKETS_HOST % (folder, run.VMM_ARM64, kernel, folder, seconds, folder)
+    status, text = shared.r.sh([*shared.host.prefix(), "sh", "-c", script], seconds + 60)
+    for what in ("to the host", "from the host", "after a reset"):
+        if status or not re.search(f"^sockets: {what}", text, re.M):
+            raise run.Fail(f"status {status}, or not {what}\n{run.tail(text)}")

@@ -27,7 +27,7 @@ OUT = os.path.join(TOP, "out/kvm")
 AGENT = os.path.join(OUT, "agent")
 CROSS_LIB = "/usr/aarch64-linux-gnu/lib"
 # What a host needs of its kernel's modules; those that are built in are not looked for.
-MODULES = ["virtio_mmio", "virtio_net", "9pnet_virtio", "9p", "tun", "vhost_net"]
+MODULES = ["virtio_mmio", "virtio_net", "9pnet_virtio", "9p", "tun", "vhost_net", "vhost_vsock"]
 # An emulated machine on a busy one: nothing here is a measure of speed.
 BOOT_SECONDS = 300
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The guest's side of vsock.boot; tests/boot/vsock.py is the host's.
+ * The guest's side of vsock.boot, whose host's is tests/boot/vsock.py; both sides on a host with vhost-vsock.
  *
  *   vsock echo PORT COUNT      gives that many connections back what they send, many at a time
- *   vsock talk PORT BYTES      sends so many to the host, wants them back, and then the end
+ *   vsock talk PORT BYTES      sends so many to the host (or who has the address CID, behind BYTES), wants them
+ *                              back, and then the end
  *   vsock many PORT COUNT      so many short talks, one after another
  *   vsock refused PORT         nobody is there
  */
@@ -82,9 +83,9 @@ static int echo(unsigned port, unsigned count)
 	return bad;
 }
 
-static int to_host(unsigned port)
+static int to(unsigned cid, unsigned port)
 {
-	struct sockaddr_vm a = address(VMADDR_CID_HOST, port);
+	struct sockaddr_vm a = address(cid, port);
 	int fd = new_socket();
 
 	if (!connect(fd, (struct sockaddr *)&a, sizeof(a)))
@@ -109,10 +110,10 @@ static void say(int fd, size_t bytes)
 		die("shutdown");
 }
 
-static int talk(unsigned port, size_t bytes)
+static int talk(unsigned cid, unsigned port, size_t bytes)
 {
 	static unsigned char buffer[30000];
-	int fd = to_host(port), status;
+	int fd = to(cid, port), status;
 	size_t at = 0;
 	ssize_t n;
 
@@ -140,19 +141,20 @@ int main(int argc, char **argv)
 {
 	const char *what = argc > 2 ? argv[1] : "";
 	unsigned port = argc > 2 ? (unsigned)atoi(argv[2]) : 0, n = argc > 3 ? (unsigned)atoi(argv[3]) : 0;
+	unsigned cid = argc > 4 ? (unsigned)atoi(argv[4]) : VMADDR_CID_HOST;
 	int bad = 0;
 
 	if (!strcmp(what, "echo"))
 		return echo(port, n);
 	if (!strcmp(what, "talk"))
-		return talk(port, n);
+		return talk(cid, port, n);
 	if (!strcmp(what, "many")) {
 		for (unsigned i = 0; i < n; i++)
-			bad |= talk(port, i % 50);
+			bad |= talk(cid, port, i % 50);
 		return bad;
 	}
 	if (!strcmp(what, "refused"))
-		return to_host(port) >= 0;
-	fprintf(stderr, "vsock echo|talk|many|refused PORT [N]\n");
+		return to(cid, port) >= 0;
+	fprintf(stderr, "vsock echo|talk|many|refused PORT [N [CID]]\n");
 	return 2;
 }
