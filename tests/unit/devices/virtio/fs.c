@@ -30,6 +30,7 @@ struct fixture {
 	pthread_t thread;
 	atomic_uint fault;     /* enum fault */
 	atomic_uint asked[32]; /* how often each request has come */
+	atomic_uint kicks;     /* eventfds taken: the last thing that a ring needs */
 	uint64_t features;     /* those accepted */
 	unsigned size[2];
 	int kick[2], call[2];
@@ -70,7 +71,10 @@ static void on_message(struct fixture *f, const struct vhost_user_header *h, con
 	case VHOST_USER_GET_FEATURES: answer(f, h, &features, sizeof(features)); break;
 	case VHOST_USER_SET_FEATURES: f->features = p->u64; break;
 	case VHOST_USER_SET_VRING_NUM: f->size[p->state.index & 1] = p->state.num; break;
-	case VHOST_USER_SET_VRING_KICK: keep_fd(&f->kick[p->u64 & 1], fd); return;
+	case VHOST_USER_SET_VRING_KICK:
+		keep_fd(&f->kick[p->u64 & 1], fd);
+		f->kicks++;
+		return;
 	case VHOST_USER_SET_VRING_CALL: keep_fd(&f->call[p->u64 & 1], fd); return;
 	case VHOST_USER_GET_VRING_BASE:
 		if (f->fault == ENDS_AT_STOP)
@@ -154,12 +158,19 @@ static int teardown(void **state)
 	return 0;
 }
 
+/* Nothing answers what a start says last: returns when the back end has taken it. */
 static void start(struct fixture *f)
 {
+	unsigned rings = f->kicks + 2;
+
 	if (!f->d)
 		f->d = driver_new(f->options);
 	assert_non_null(f->d);
 	driver_start(f->d, FEATURES);
+	for (unsigned i = 0; f->kicks < rings && !driver_broken(f->d); i++) {
+		assert_true(i < 30000);
+		usleep(1000);
+	}
 }
 
 static void a_back_end_is_told_all_it_needs(void **state)
