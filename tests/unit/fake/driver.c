@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <cmocka.h>
 #include <spec/board.h>
 #include <vmm/err.h>
 #include "driver.h"
@@ -31,6 +36,20 @@ struct driver *driver_new(const char *options)
 	d->dev = d->vm.devices.first;
 	d->v = d->dev->state;
 	return d;
+}
+
+void driver_refused(const char *options, const char *why)
+{
+	struct driver *d;
+	char *said;
+
+	stderr_begin();
+	d = driver_new(options);
+	said = stderr_end();
+	assert_null(d);
+	if (!strstr(said, why))
+		fail_msg("%s: wanted \"%s\", said \"%s\"", options, why, said);
+	free(said);
 }
 
 void driver_free(struct driver *d)

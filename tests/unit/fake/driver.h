@@ -32,6 +32,8 @@ struct driver {
 
 /* A device of @options ("virtio-foo,key=value"), not initialised; NULL if it is refused. */
 struct driver *driver_new(const char *options);
+/* The same must be refused, with a message in which @why stands. */
+void driver_refused(const char *options, const char *why);
 void driver_free(struct driver *d);
 /* Features as far as they are in @wanted, all queues, DRIVER_OK. May be called again: resets first. */
 void driver_start(struct driver *d, uint64_t wanted);

@@ -342,18 +342,8 @@ static void options_that_make_no_sense_are_refused(void **state)
 	};
 
 	(void)state;
-	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
-		char *said;
-		struct driver *d;
-
-		stderr_begin();
-		d = driver_new(rows[i][0]);
-		said = stderr_end();
-		assert_null(d);
-		if (!strstr(said, rows[i][1]))
-			fail_msg("%s: said \"%s\"", rows[i][0], said);
-		free(said);
-	}
+	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++)
+		driver_refused(rows[i][0], rows[i][1]);
 }
 
 static void a_port_that_is_taken_is_named(void **state)

@@ -239,29 +239,15 @@ static void a_chain_without_room_breaks_the_device(void **state)
 	begin(f);
 }
 
-static void refused(const char *options, const char *why)
-{
-	struct driver *d;
-	char *said;
-
-	stderr_begin();
-	d = driver_new(options);
-	said = stderr_end();
-	assert_null(d);
-	if (!strstr(said, why))
-		fail_msg("wanted \"%s\", said \"%s\"", why, said);
-	free(said);
-}
-
 static void options_that_cannot_be_are_refused(void **state)
 {
 	(void)state;
-	refused("virtio-9p", "Say dir=PATH");
-	refused("virtio-9p,dir=/no/such/folder", "/no/such/folder: No such file");
-	refused("virtio-9p,dir=/tmp,tag=", "1 to 255");
-	refused("virtio-9p,dir=/tmp,map=all", "map=all: there are user and xattr");
-	refused("virtio-9p,dir=/tmp,uid=4294967295", "less than");
-	refused("virtio-9p,dir=/proc", "processes are not shared");
+	driver_refused("virtio-9p", "Say dir=PATH");
+	driver_refused("virtio-9p,dir=/no/such/folder", "/no/such/folder: No such file");
+	driver_refused("virtio-9p,dir=/tmp,tag=", "1 to 255");
+	driver_refused("virtio-9p,dir=/tmp,map=all", "map=all: there are user and xattr");
+	driver_refused("virtio-9p,dir=/tmp,uid=4294967295", "less than");
+	driver_refused("virtio-9p,dir=/proc", "processes are not shared");
 }
 
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)

@@ -210,31 +210,17 @@ static void its_rings_are_taken_back_at_a_reset(void **state)
 	assert_false(driver_broken(f->d));
 }
 
-static void refused(const char *options, const char *why)
-{
-	struct driver *d;
-	char *said;
-
-	stderr_begin();
-	d = driver_new(options);
-	said = stderr_end();
-	assert_null(d);
-	if (!strstr(said, why))
-		fail_msg("wanted \"%s\", said \"%s\"", why, said);
-	free(said);
-}
-
 static void who_answers_anything_else_is_no_back_end(void **state)
 {
 	struct fixture *f = *state;
 
 	for (f->fault = NO_VERSION_1; f->fault <= SHORT_ANSWER; f->fault++)
-		refused(f->options, "is it a back end for this device");
+		driver_refused(f->options, "is it a back end for this device");
 	f->fault = NONE;
-	refused("virtio-fs,socket=/no/such/socket,tag=x", "cannot connect: No such file");
-	refused("virtio-fs,tag=x", "Say socket=PATH");
-	refused("virtio-fs,socket=/tmp/x", "Say tag=NAME");
-	refused("virtio-fs,socket=/tmp/x,tag=0123456789012345678901234567890123456", "1 to 36");
+	driver_refused("virtio-fs,socket=/no/such/socket,tag=x", "cannot connect: No such file");
+	driver_refused("virtio-fs,tag=x", "Say socket=PATH");
+	driver_refused("virtio-fs,socket=/tmp/x", "Say tag=NAME");
+	driver_refused("virtio-fs,socket=/tmp/x,tag=0123456789012345678901234567890123456", "1 to 36");
 }
 
 static void a_back_end_that_goes_leaves_a_device_that_needs_a_reset(void **state)

@@ -647,31 +647,18 @@ static void any_packet_is_survived(void **state)
 	assert_false(driver_broken(f->d));
 }
 
-static void refused(const char *options, const char *why)
-{
-	struct driver *d;
-	char *said;
-
-	stderr_begin();
-	d = driver_new(options);
-	said = stderr_end();
-	assert_null(d);
-	if (!strstr(said, why))
-		fail_msg("wanted \"%s\", said \"%s\"", why, said);
-	free(said);
-}
-
 static void options_that_cannot_be_are_refused(void **state)
 {
 	struct fixture *f = *state;
 
-	refused("virtio-vsock,uds=/tmp/x", "Say cid=3");
-	refused("virtio-vsock,cid=2,uds=/tmp/x", "cid=2: guests have 3 to");
-	refused("virtio-vsock,cid=4294967295,uds=/tmp/x", "guests have 3 to");
-	refused("virtio-vsock,cid=3", "Say uds=PATH");
-	refused("virtio-vsock,cid=3,uds=/no/such/folder/s", "cannot listen there");
-	refused(f->options, "cannot listen there"); /* somebody is there */
-	refused("virtio-vsock,cid=3,uds=/tmp/0123456789012345678901234567890123456789012345678901234567890123456789"
+	driver_refused("virtio-vsock,uds=/tmp/x", "Say cid=3");
+	driver_refused("virtio-vsock,cid=2,uds=/tmp/x", "cid=2: guests have 3 to");
+	driver_refused("virtio-vsock,cid=4294967295,uds=/tmp/x", "guests have 3 to");
+	driver_refused("virtio-vsock,cid=3", "Say uds=PATH");
+	driver_refused("virtio-vsock,cid=3,uds=/no/such/folder/s", "cannot listen there");
+	driver_refused(f->options, "cannot listen there"); /* somebody is there */
+	driver_refused(
+		"virtio-vsock,cid=3,uds=/tmp/0123456789012345678901234567890123456789012345678901234567890123456789"
 		"01234567890123456789012345",
 		"bytes; 1 to 96");
 }
