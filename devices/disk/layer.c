@@ -2,6 +2,7 @@
 /* Finds the layer that a name is for: by its scheme, by what the user says, or by what the file begins with. */
 #include <ctype.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -22,6 +23,18 @@ static size_t scheme_bytes(const char *name)
 	while (isalnum((unsigned char)name[len]) || (len && strchr("+-.", name[len]) && name[len]))
 		len++;
 	return strncmp(name + len, "://", 3) ? 0 : strcspn(name, "+:");
+}
+
+bool disk_is_url(const char *name) { return scheme_bytes(name); }
+
+char *disk_name_beside(const char *image, const char *name)
+{
+	const char *slash = strrchr(image, '/');
+	char *path;
+
+	if (name[0] == '/' || !slash || disk_is_url(name))
+		return strdup(name);
+	return asprintf(&path, "%.*s/%s", (int)(slash - image), image, name) < 0 ? NULL : path;
 }
 
 static bool has_word(const char *words, const char *word, size_t len)

@@ -313,16 +313,8 @@ static int read_tables(struct qcow2 *q)
 
 /* ---- Backing file ---- */
 
-/* Is @name a URL, for a layer that has its scheme? */
-static bool is_url(const char *name)
-{
-	size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-.");
-
-	return len && !strncmp(name + len, "://", 3);
-}
-
 /* The format of the layer that has the bytes of @name as they are. */
-static const char *bytes_of(const char *name) { return is_url(name) ? NULL : "raw"; }
+static const char *bytes_of(const char *name) { return disk_is_url(name) ? NULL : "raw"; }
 
 /* QEMU's words for it: there may be none, and some say only how to get at the bytes. */
 static const char *format_of(const char *name, const char *format)
@@ -337,17 +329,11 @@ static const char *format_of(const char *name, const char *format)
 	return format;
 }
 
-/* Relative names are relative to the folder of the image. */
 static char *resolve(const struct qcow2 *q, const char *name)
 {
-	const char *backing = q->backing_name, *slash = strrchr(name, '/');
-	char *path;
+	const char *backing = q->backing_name;
 
-	if (!strncmp(backing, "file:", 5))
-		backing += 5;
-	if (backing[0] == '/' || !slash || is_url(backing))
-		return strdup(backing);
-	return asprintf(&path, "%.*s/%s", (int)(slash - name), name, backing) < 0 ? NULL : path;
+	return disk_name_beside(name, strncmp(backing, "file:", 5) ? backing : backing + 5);
 }
 
 static const struct disk_layer *opener_of(const struct disk_layer *l)

@@ -196,6 +196,11 @@ struct disk_layer {
 const struct disk_layer_type *disk_layer_type_at(unsigned i);   /* NULL past the last; sorted by name */
 const struct disk_layer_type *disk_layer_type_find(const char *name);
 
+/* Has @name a scheme (nbd://...), and is no path? */
+bool disk_is_url(const char *name);
+/* @name as it stands in the image @image: relative to the folder of that. malloc'ed; NULL: no memory. */
+char *disk_name_beside(const char *image, const char *name);
+
 /* @format NULL: guessed. On failure *l is NULL and a message was printed. */
 int disk_layer_open(const char *name, const char *format, const struct disk_config *cfg, struct disk_layer **l);
 void disk_layer_close(struct disk_layer *l);

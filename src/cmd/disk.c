@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <json-c/json.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -95,21 +96,18 @@ static const struct opt_set create_set = {
 	.args_max = 2,
 };
 
-/* The backing file's size and format, where they are not said. A relative name is relative to the folder of the
- * image. */
+/* The backing file's size and format, where they are not said. */
 static int look_at_backing(const struct disk_args *a, struct disk_create *c)
 {
-	const char *slash = strrchr(c->file, '/');
 	struct disk_args b = { .format = a->backing_format };
+	char *path = disk_name_beside(c->file, a->backing);
 	struct disk_layer *l;
-	char path[4096];
 	int status;
 
-	if (!slash || a->backing[0] == '/' || strstr(a->backing, "://"))
-		snprintf(path, sizeof(path), "%s", a->backing);
-	else
-		snprintf(path, sizeof(path), "%.*s/%s", (int)(slash - c->file), c->file, a->backing);
+	if (!path)
+		return PROC_HOST;
 	l = open_image(path, &b, false, &status);
+	free(path);
 	if (!l)
 		return status;
 	if (!c->bytes)
