@@ -313,7 +313,7 @@ static int print_verbs(void)
 		printf("    vmm disk %-12s%s\n", verbs[i].name, verbs[i].help);
 	puts("\nFormats:");
 	for (unsigned i = 0; disk_layer_type_at(i); i++)
-		text_print(disk_layer_type_at(i)->help, printf("    %-12s", disk_layer_type_at(i)->name), 16);
+		text_print(disk_layer_type_at(i)->help, printf("    %s", disk_layer_type_at(i)->name), 16);
 	puts("\n`vmm disk VERB --help' prints a verb's options.");
 	return PROC_POWEROFF;
 }
