@@ -69,8 +69,8 @@ struct kept {
 struct user {
 	struct net_end net; /* first */
 	/* Options. */
-	const char *net4, *net6, *ipv4, *ipv6, *dns, *hostname, *domain, *tftp, *bootfile, *loopback;
-	bool restricted;
+	const char *net4, *net6, *dns, *hostname, *domain, *tftp, *bootfile;
+	bool no_ipv4, no_ipv6, no_loopback, restricted;
 	struct opt_list search, forwards;
 
 	Slirp *slirp;
@@ -499,14 +499,6 @@ static void user_accept(struct net_end *n, unsigned offloads, unsigned pairs)
 
 /* ---- Options ---- */
 
-static int parse_switch(const struct user *u, const char *name, const char *value, bool *on)
-{
-	*on = !value || !strcmp(value, "on");
-	if (!*on && strcmp(value, "off"))
-		return log_err(-EINVAL, "%s: %s=%s is neither on nor off", u->net.dev->said, name, value);
-	return 0;
-}
-
 /* ADDRESS/BITS */
 static bool parse_prefix(const char *text, int family, void *address, unsigned least, unsigned most, unsigned *bits)
 {
@@ -582,15 +574,8 @@ static int check_names(const struct user *u)
 
 static int configure(const struct user *u, SlirpConfig *c, const char **search)
 {
-	bool on = true;
-	int err = parse_switch(u, "ipv4", u->ipv4, &c->in_enabled);
+	int err = choose_net4(u, c);
 
-	if (!err)
-		err = parse_switch(u, "ipv6", u->ipv6, &c->in6_enabled);
-	if (!err)
-		err = parse_switch(u, "loopback", u->loopback, &on);
-	if (!err)
-		err = choose_net4(u, c);
 	if (!err)
 		err = choose_net6(u, c);
 	if (!err)
@@ -600,8 +585,10 @@ static int configure(const struct user *u, SlirpConfig *c, const char **search)
 	for (unsigned i = 0; i < u->search.count; i++)
 		search[i] = u->search.value[i];
 	c->version = 3;
+	c->in_enabled = !u->no_ipv4;
+	c->in6_enabled = !u->no_ipv6;
 	c->restricted = u->restricted;
-	c->disable_host_loopback = !on;
+	c->disable_host_loopback = u->no_loopback;
 	c->vhostname = u->hostname;
 	c->vdomainname = u->domain;
 	c->vdnssearch = u->search.count ? search : NULL;
@@ -731,8 +718,8 @@ static const struct device_option user_options[] = {
 	  offsetof(struct user, net4) },
 	{ "net6", "PREFIX/BITS", "the same for IPv6 (fec0::/64): ::2 is the host, ::3 the name server", DEVICE_STRING,
 	  offsetof(struct user, net6) },
-	{ "ipv4", "on|off", "whether there is IPv4 (on)", DEVICE_STRING, offsetof(struct user, ipv4) },
-	{ "ipv6", "on|off", "whether there is IPv6 (on)", DEVICE_STRING, offsetof(struct user, ipv6) },
+	{ "ipv4", "on|off", "whether there is IPv4 (on)", DEVICE_NOT, offsetof(struct user, no_ipv4) },
+	{ "ipv6", "on|off", "whether there is IPv6 (on)", DEVICE_NOT, offsetof(struct user, no_ipv6) },
 	{ "dns", "ADDRESS", "where the guest finds the host's name server", DEVICE_STRING,
 	  offsetof(struct user, dns) },
 	{ "hostname", "NAME", "the name that DHCP gives the guest", DEVICE_STRING, offsetof(struct user, hostname) },
@@ -741,8 +728,8 @@ static const struct device_option user_options[] = {
 	  offsetof(struct user, search) },
 	{ "restrict", "on|off", "the guest reaches nothing outside, only forwards reach it (off)", DEVICE_BOOL,
 	  offsetof(struct user, restricted) },
-	{ "loopback", "on|off", "the guest reaches the host's own services at .2 (on)", DEVICE_STRING,
-	  offsetof(struct user, loopback) },
+	{ "loopback", "on|off", "the guest reaches the host's own services at .2 (on)", DEVICE_NOT,
+	  offsetof(struct user, no_loopback) },
 	{ "tftp", "FOLDER", "what the guest can read by TFTP from .2", DEVICE_STRING, offsetof(struct user, tftp) },
 	{ "bootfile", "FILE", "the file there that DHCP names for booting", DEVICE_STRING,
 	  offsetof(struct user, bootfile) },
