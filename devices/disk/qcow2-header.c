@@ -70,6 +70,9 @@ static int check_features(struct qcow2 *q)
 	const struct qcow2_header *h = &q->header;
 	uint64_t known = 1u << QCOW2_INCOMPAT_DIRTY | 1u << QCOW2_INCOMPAT_CORRUPT | 1u << QCOW2_INCOMPAT_COMPRESSION;
 
+	/* First: of another one all else would be misread. */
+	if (h->version < 2 || h->version > 3)
+		return refuse(q, "version", h->version, "there are 2 and 3");
 	for (unsigned i = 0; i < 64; i++) {
 		if (!bit(h->incompatible & ~known, i))
 			continue;
@@ -86,6 +89,9 @@ static int check_features(struct qcow2 *q)
 			q->l->name, h->crypt_method);
 	if (h->compression > QCOW2_COMPRESSION_ZSTD)
 		return refuse(q, "compression type", h->compression, "there are 0 (zlib) and 1 (zstd)");
+	if ((h->compression != QCOW2_COMPRESSION_ZLIB) != bit(h->incompatible, QCOW2_INCOMPAT_COMPRESSION))
+		return refuse(q, "compression type", h->compression,
+			      "incompatible feature 3 says that it is another");
 	if (bit(h->incompatible, QCOW2_INCOMPAT_CORRUPT) && !q->l->info.readonly && !q->repairing)
 		return log_err(
 			-EUCLEAN,
@@ -107,8 +113,6 @@ static int check_numbers(struct qcow2 *q)
 	uint64_t clusters, l1_needed;
 	int err;
 
-	if (h->version < 2 || h->version > 3)
-		return refuse(q, "version", h->version, "there are 2 and 3");
 	if (h->cluster_bits < QCOW2_CLUSTER_BITS_MIN || h->cluster_bits > QCOW2_CLUSTER_BITS_MAX)
 		return refuse(q, "cluster bits", h->cluster_bits, "there are 9 to 21");
 	if (h->refcount_order > QCOW2_REFCOUNT_ORDER_MAX)
@@ -142,15 +146,14 @@ static int check_numbers(struct qcow2 *q)
 
 /* ---- Extensions, and the name of the backing file ---- */
 
-static char *text_of(const uint8_t *p, size_t bytes)
+/* People see it in messages, and their terminals obey some characters. */
+static int read_text(struct qcow2 *q, const char *what, const uint8_t *p, size_t bytes, char **text)
 {
-	char *s = malloc(bytes + 1);
-
-	if (!s)
-		return NULL;
-	memcpy(s, p, bytes);
-	s[bytes] = 0;
-	return s;
+	for (size_t i = 0; i < bytes && p[i]; i++)
+		if (p[i] < ' ' || p[i] == 0x7f)
+			return refuse(q, what, i, "is a control character; qemu-img rebase -u names another file");
+	*text = strndup((const char *)p, bytes);
+	return *text ? 0 : -ENOMEM;
 }
 
 static int read_extensions(struct qcow2 *q, const uint8_t *head, uint64_t head_bytes)
@@ -173,9 +176,10 @@ static int read_extensions(struct qcow2 *q, const uint8_t *head, uint64_t head_b
 			return refuse(q, "a header extension of bytes", bytes,
 				      "it does not fit into the header's cluster");
 		if (type == QCOW2_EXT_BACKING_FORMAT && !q->backing_format) {
-			q->backing_format = text_of(head + at, bytes);
-			if (!q->backing_format)
-				return -ENOMEM;
+			int err = read_text(q, "a backing format whose byte", head + at, bytes, &q->backing_format);
+
+			if (err)
+				return err;
 		}
 		q->has_bitmaps |= type == QCOW2_EXT_BITMAPS && bit(q->header.autoclear, QCOW2_AUTOCLEAR_BITMAPS);
 		at = align_up(at + bytes, 8);
@@ -193,8 +197,8 @@ static int read_backing_name(struct qcow2 *q, const uint8_t *head, uint64_t head
 	    h->backing_bytes > head_bytes - h->backing_offset)
 		return refuse(q, "a backing file's name of bytes", h->backing_bytes,
 			      "1023 at most, within the first cluster");
-	q->backing_name = text_of(head + h->backing_offset, h->backing_bytes);
-	return q->backing_name ? 0 : -ENOMEM;
+	return read_text(q, "a backing file's name whose byte", head + h->backing_offset, h->backing_bytes,
+			 &q->backing_name);
 }
 
 static int read_header(struct qcow2 *q)
@@ -408,16 +412,20 @@ static int begin_writing(struct qcow2 *q)
 		err = qcow2_check(q->l, true, &found);
 		if (err)
 			return err;
-		if (found.errors > found.repaired)
+		if (found.errors + found.leaks > found.repaired)
 			return log_err(
 				-EUCLEAN,
 				"disk %s: %" PRIu64
 				" errors could not be repaired; open it readonly, or try qemu-img check -r all",
-				q->l->name, found.errors - found.repaired);
+				q->l->name, found.errors + found.leaks - found.repaired);
 	}
 	/* What we do not keep up to date says so by its bit. */
 	if (!q->header.autoclear)
 		return 0;
+	if (q->has_bitmaps)
+		log_warn("disk %s: its persistent bitmaps are not kept up to date here, and are marked as void: a "
+			 "backup that goes by them has to be a whole one again",
+			 q->l->name);
 	q->header.autoclear = 0;
 	return qcow2_header_write(q);
 }

@@ -616,6 +616,8 @@ static void hostile_headers_are_refused(void **state)
 		{ "short header", 100, { 0, 0, 0, 72 }, 4 },
 		{ "long header", 100, { 0, 1, 0, 8 }, 4 },
 		{ "a compression nobody knows", 104, { 2 }, 1 },
+		{ "a compression without its bit", 104, { 1 }, 1 },
+		{ "a bit without its compression", 72, { 0, 0, 0, 0, 0, 0, 0, 8 }, 8 },
 		{ "a long extension", 116, { 0x7f, 0xff, 0xff, 0xff }, 4 },
 	};
 
@@ -633,6 +635,24 @@ static void hostile_headers_are_refused(void **state)
 	assert_int_equal(images_try("empty.qcow2", "qcow2", true), -EINVAL);
 }
 
+/* What is in a file beside data reaches somebody's terminal. */
+static void names_that_a_terminal_would_obey_are_refused(void **state)
+{
+	uint8_t at[8];
+	int fd;
+
+	(void)state;
+	images_need("qemu-img");
+	assert_int_equal(
+		images_sh("truncate -s 1M plain.raw && qemu-img create -f qcow2 -b plain.raw -F raw p.qcow2"), 0);
+	assert_int_equal(images_try("p.qcow2", NULL, true), 0);
+	fd = open("p.qcow2", O_RDONLY | O_CLOEXEC);
+	assert_int_equal(pread(fd, at, 8, 8), 8);
+	close(fd);
+	poke("p.qcow2", (uint64_t)at[6] << 8 | at[7], "\033[2J", 4);
+	assert_int_equal(images_try("p.qcow2", NULL, true), -EINVAL);
+}
+
 static void features_that_are_not_there_are_refused_by_name(void **state)
 {
 	(void)state;
@@ -645,6 +665,9 @@ static void features_that_are_not_there_are_refused_by_name(void **state)
 	assert_int_equal(images_try("e.qcow2", NULL, true), -ENOTSUP);
 	assert_int_equal(images_try("d.qcow2", NULL, true), -ENOTSUP);
 	assert_int_equal(images_try("l.qcow2", NULL, true), -ENOTSUP);
+	/* Version 1 has other things where the features stand: it is the version that is wrong with it. */
+	assert_int_equal(images_sh("qemu-img create -f qcow v1.qcow 1M"), 0);
+	assert_int_equal(images_try("v1.qcow", "qcow2", true), -EINVAL);
 }
 
 static void a_chain_that_comes_back_to_itself_is_refused(void **state)
@@ -703,6 +726,12 @@ static void marks_in_the_header_are_honoured(void **state)
 	assert_int_equal(found.errors + found.leaks, 0);
 	assert_int_equal(found.data_bytes, MIB);
 	disk_layer_close(l);
+	/* Dirty, with leaks that can be repaired and one error that cannot: data behind the end of the file. */
+	poke("n.qcow2", 79, "\1", 1);
+	poke("n.qcow2", 2 * 65536 + 2 * 100, "\0\1\0\1\0\1", 6);
+	poke("n.qcow2", 4 * 65536 + 8, (uint8_t[8]){ 0x80, 0, 0x10 }, 8);
+	assert_int_equal(images_try("n.qcow2", NULL, false), -EUCLEAN);
+	assert_int_equal(images_try("n.qcow2", NULL, true), 0);
 }
 
 static void what_lies_where_metadata_lie_is_not_written(void **state)
@@ -791,6 +820,7 @@ int main(void)
 		cmocka_unit_test(power_that_fails_leaves_an_image_that_is_sound),
 		cmocka_unit_test(a_host_disk_that_is_full_gives_errors_and_no_damage),
 		cmocka_unit_test(hostile_headers_are_refused),
+		cmocka_unit_test(names_that_a_terminal_would_obey_are_refused),
 		cmocka_unit_test(features_that_are_not_there_are_refused_by_name),
 		cmocka_unit_test(a_chain_that_comes_back_to_itself_is_refused),
 		cmocka_unit_test(marks_in_the_header_are_honoured),
