@@ -91,11 +91,45 @@ static void span_zero(const struct span *s, uint64_t skip, uint64_t bytes)
 	}
 }
 
-/* @bytes of @s from @skip on, from or to @offset of a layer. Not all of them are multiples of sectors: a buffer then.
- */
+/* From @data, or to it. */
+static void span_copy(const struct span *s, uint64_t skip, uint8_t *data, uint64_t bytes, bool to_data)
+{
+	struct iovec v[IOV_AT_ONCE];
+
+	while (bytes) {
+		uint64_t now = bytes;
+		unsigned n = span_cut(s, skip, &now, v, IOV_AT_ONCE);
+
+		for (unsigned i = 0; i < n; data += v[i++].iov_len)
+			memcpy(to_data ? data : v[i].iov_base, to_data ? v[i].iov_base : data, v[i].iov_len);
+		skip += now;
+		bytes -= now;
+	}
+}
+
+/* One sector, whose pieces are too many to be given on. */
+static int span_io_sector(struct disk_layer *to, bool write, uint64_t offset, const struct span *s, uint64_t skip,
+			  uint64_t bytes, unsigned flags)
+{
+	struct iovec v = { qcow2_buffer(bytes), bytes };
+	int err;
+
+	if (!v.iov_base)
+		return -ENOMEM;
+	if (write)
+		span_copy(s, skip, v.iov_base, bytes, true);
+	err = (write ? to->type->write : to->type->read)(to, offset, &v, 1, flags);
+	if (!err && !write)
+		span_copy(s, skip, v.iov_base, bytes, false);
+	free(v.iov_base);
+	return err;
+}
+
+/* @bytes of @s from @skip on, from or to @offset of a layer. */
 static int span_io(struct disk_layer *to, bool write, uint64_t offset, const struct span *s, uint64_t skip,
 		   uint64_t bytes, unsigned flags)
 {
+	uint64_t sector = to->info.logical_bytes;
 	struct iovec v[IOV_AT_ONCE];
 	int err = 0;
 
@@ -104,15 +138,18 @@ static int span_io(struct disk_layer *to, bool write, uint64_t offset, const str
 		unsigned n = span_cut(s, skip, &now, v, IOV_AT_ONCE);
 
 		/* Only whole sectors; pieces may be of any length. */
-		odd = now < bytes ? now % to->info.logical_bytes : 0;
+		odd = now < bytes ? now % sector : 0;
 		now -= odd;
 		while (odd && n && v[n - 1].iov_len <= odd)
 			odd -= v[--n].iov_len;
 		if (odd && n)
 			v[n - 1].iov_len -= odd;
-		if (!now)
-			return -EINVAL;
-		err = (write ? to->type->write : to->type->read)(to, offset, v, n, flags);
+		if (now) {
+			err = (write ? to->type->write : to->type->read)(to, offset, v, n, flags);
+		} else {
+			now = bytes < sector ? bytes : sector;
+			err = span_io_sector(to, write, offset, s, skip, now, flags);
+		}
 		skip += now;
 		offset += now;
 		bytes -= now;
@@ -213,19 +250,10 @@ static int read_packed(struct qcow2 *q, uint64_t offset, uint64_t entry, const s
 		       uint64_t bytes)
 {
 	uint8_t *b = qcow2_buffer(bytes);
-	struct iovec v[IOV_AT_ONCE];
-	const uint8_t *from = b;
 	int err = b ? qcow2_unpack(q, entry, offset & (q->cluster_bytes - 1), bytes, b) : -ENOMEM;
 
-	while (!err && bytes) {
-		uint64_t now = bytes;
-		unsigned n = span_cut(s, skip, &now, v, IOV_AT_ONCE);
-
-		for (unsigned i = 0; i < n; from += v[i++].iov_len)
-			memcpy(v[i].iov_base, from, v[i].iov_len);
-		skip += now;
-		bytes -= now;
-	}
+	if (!err)
+		span_copy(s, skip, b, bytes, false);
 	free(b);
 	return err;
 }

@@ -734,6 +734,36 @@ static void marks_in_the_header_are_honoured(void **state)
 	assert_int_equal(images_try("n.qcow2", NULL, true), 0);
 }
 
+/* A guest may have a sector in pieces of a byte. */
+static void requests_in_crumbs_are_done(void **state)
+{
+	uint8_t b[2048], got[2048];
+	struct iovec iov[2048];
+	struct disk_layer *l;
+
+	(void)state;
+	images_need("qemu-img");
+	assert_int_equal(
+		images_sh("truncate -s 1M plain.raw && qemu-img create -f qcow2 -b plain.raw -F raw c.qcow2"), 0);
+	l = images_open("c.qcow2", NULL, false);
+	/* To a new cluster, then in place. */
+	for (unsigned round = 0; round < 2; round++) {
+		for (unsigned i = 0; i < 2048; i++) {
+			b[i] = (uint8_t)(i * 7 + round);
+			iov[i] = (struct iovec){ b + i, 1 };
+		}
+		assert_int_equal(l->type->write(l, 512, iov, 2048, 0), 0);
+		assert_int_equal(images_read(l, 512, got, 2048), 0);
+		assert_memory_equal(got, b, 2048);
+	}
+	for (unsigned at = 512; at < 65536 * 3; at += 65536) {
+		assert_int_equal(images_read(l, at, got, 2048), 0);
+		assert_int_equal(l->type->read(l, at, iov, 2048, 0), 0);
+		assert_memory_equal(got, b, 2048);
+	}
+	disk_layer_close(l);
+}
+
 static void what_lies_where_metadata_lie_is_not_written(void **state)
 {
 	struct disk_layer *l;
@@ -824,6 +854,7 @@ int main(void)
 		cmocka_unit_test(features_that_are_not_there_are_refused_by_name),
 		cmocka_unit_test(a_chain_that_comes_back_to_itself_is_refused),
 		cmocka_unit_test(marks_in_the_header_are_honoured),
+		cmocka_unit_test(requests_in_crumbs_are_done),
 		cmocka_unit_test(what_lies_where_metadata_lie_is_not_written),
 		cmocka_unit_test(what_is_created_is_what_qemu_img_takes),
 		cmocka_unit_test(room_is_given_back),
