@@ -6,6 +6,9 @@
  *
  * The counters are an array over the whole file that is mapped and touched only where something lies, so that
  * a small file which claims to be large costs little.
+ *
+ * A repair must not take what is in use for free. So what it adds to the file, blocks of counters, gets a place by
+ * what was counted here, and not by what the file says.
  */
 #include <inttypes.h>
 #include <stdarg.h>
@@ -27,8 +30,8 @@ struct check {
 	struct disk_check *found;
 	bool repair;
 	uint32_t *refs;
-	uint64_t clusters; /* of the file */
-	uint8_t *touched;  /* for each GROUP of them: something refers to one */
+	uint64_t clusters, room; /* of the file, and what @refs and @touched have room for */
+	uint8_t *touched;        /* for each GROUP of them: something refers to one */
 	unsigned said;
 };
 
@@ -50,21 +53,32 @@ static void __attribute__((format(printf, 2, 3))) say(struct check *c, const cha
 
 /* ---- Counting ---- */
 
-static void refer(struct check *c, const char *what, uint64_t host, uint64_t bytes)
+static bool in_file(const struct check *c, uint64_t host, uint64_t bytes)
 {
-	uint64_t first = host >> c->q->cluster_bits,
-		 end = (host + bytes + c->q->cluster_bytes - 1) >> c->q->cluster_bits;
+	uint64_t end = c->clusters << c->q->cluster_bits;
 
-	if (end > c->clusters) {
+	return host <= end && bytes <= end - host;
+}
+
+/* False: there is no such place. */
+static bool refer(struct check *c, const char *what, uint64_t host, uint64_t bytes)
+{
+	uint64_t first = host >> c->q->cluster_bits;
+
+	if (!in_file(c, host, bytes)) {
 		c->found->errors++;
 		say(c, "%s at 0x%" PRIx64 " lies behind the end of the file", what, host);
-		return;
+		return false;
 	}
-	for (uint64_t i = first; i < end; i++) {
+	for (uint64_t i = first; i << c->q->cluster_bits < host + bytes; i++) {
 		c->refs[i] += c->refs[i] != UINT32_MAX;
 		c->touched[i / GROUP] = 1;
 	}
+	return true;
 }
+
+/* Bitmaps are not looked at: what nothing else refers to may be theirs. */
+static bool can_free(const struct check *c) { return !c->q->has_bitmaps; }
 
 /* Is it the offset of a cluster? */
 static bool whole(struct check *c, const char *what, uint64_t host)
@@ -107,10 +121,7 @@ static int count_table(struct check *c, uint64_t host, uint8_t *table, bool acti
 {
 	int err;
 
-	if (!whole(c, "an L2 table", host))
-		return 0;
-	refer(c, "an L2 table", host, c->q->cluster_bytes);
-	if (host >> c->q->cluster_bits >= c->clusters)
+	if (!whole(c, "an L2 table", host) || !refer(c, "an L2 table", host, c->q->cluster_bytes))
 		return 0;
 	err = qcow2_pread(c->q, table, c->q->cluster_bytes, host);
 	for (uint64_t i = 0; !err && i < UINT64_C(1) << c->q->l2_bits; i++)
@@ -136,14 +147,13 @@ static int count_snapshot_l1(struct check *c, uint64_t host, uint32_t count)
 	uint64_t *l1;
 	int err;
 
-	if (bytes > 32 * MIB || !whole(c, "a snapshot's L1 table", host)) {
+	if (bytes > 32 * MIB) {
 		c->found->errors++;
 		say(c, "a snapshot's L1 table has %" PRIu32 " entries, too many", count);
 		return 0;
 	}
-	if (!count)
+	if (!count || !whole(c, "a snapshot's L1 table", host) || !refer(c, "a snapshot's L1 table", host, bytes))
 		return 0;
-	refer(c, "a snapshot's L1 table", host, bytes);
 	l1 = qcow2_buffer(align_up(bytes, sector));
 	err = l1 ? qcow2_pread(c->q, l1, align_up(bytes, sector), host) : -ENOMEM;
 	for (uint32_t i = 0; i < count && !err; i++)
@@ -221,9 +231,87 @@ static int count_all(struct check *c)
 	return err ? err : count_snapshots(c);
 }
 
-/* ---- Comparing ---- */
+/* ---- Blocks of counters ---- */
 
-static bool can_free(const struct check *c) { return !c->q->has_bitmaps; }
+/* Its place can be one's. */
+static bool block_lies(const struct check *c, uint64_t block)
+{
+	const struct qcow2 *q = c->q;
+	uint64_t host = block < q->reftable_count ? q->reftable[block] & QCOW2_REFTABLE_OFFSET : 0;
+
+	return host && !(host & (q->cluster_bytes - 1)) && in_file(c, host, q->cluster_bytes);
+}
+
+/*
+ * A block with an impossible place, which counting has found wrong already, or whose place is something else's as
+ * well: to write counters there would destroy that. It is given up, and made anew with the first counter for it.
+ */
+static int give_up_blocks(struct check *c)
+{
+	struct qcow2 *q = c->q;
+	int err = 0;
+
+	for (uint32_t i = 0; i < q->reftable_count && !err; i++) {
+		uint64_t host = q->reftable[i] & QCOW2_REFTABLE_OFFSET, cluster = host >> q->cluster_bits;
+
+		if (!host || (block_lies(c, i) && c->refs[cluster] == 1))
+			continue;
+		if (block_lies(c, i)) {
+			c->found->errors++;
+			say(c, "the refcount block at 0x%" PRIx64 " is something else as well", host);
+			c->refs[cluster] -= c->repair;
+		}
+		if (c->repair)
+			err = qcow2_block_place(q, i, 0);
+		c->found->repaired += c->repair && !err;
+	}
+	return err;
+}
+
+/* The first cluster of [first, end) that is free, also behind the end of the file; @end: there is none. */
+static uint64_t find_unused(const struct check *c, uint64_t first, uint64_t end)
+{
+	/* What was not counted is not free. */
+	if (!can_free(c) && first < c->clusters)
+		first = c->clusters;
+	while (first < end && first < c->clusters && c->refs[first])
+		first++;
+	return first < end ? first : end;
+}
+
+/* A place for @block, if it has none. -ERANGE: there is none. */
+static int need_block(struct check *c, uint64_t block)
+{
+	struct qcow2 *q = c->q;
+	uint64_t end = (block + 1) << q->block_bits, place;
+	int err = 0;
+
+	if (block >= q->reftable_count)
+		return -ERANGE;
+	if (q->reftable[block] & QCOW2_REFTABLE_OFFSET)
+		return 0;
+	place = find_unused(c, block << q->block_bits, end);
+	/* Behind the end of the file there is room, also for what counts it, which may move the end. */
+	if (place == end)
+		do {
+			place = c->clusters;
+			err = need_block(c, place >> q->block_bits);
+		} while (!err && place != c->clusters);
+	if (err)
+		return err;
+	if (place >= c->room)
+		return -ERANGE;
+	err = qcow2_block_place(q, (uint32_t)block, place);
+	if (err)
+		return err;
+	c->refs[place] = 1;
+	c->touched[place / GROUP] = 1;
+	if (c->clusters <= place)
+		c->clusters = place + 1;
+	return qcow2_ref_set(q, place, 1);
+}
+
+/* ---- Comparing ---- */
 
 static int compare_one(struct check *c, uint64_t cluster, uint64_t stored)
 {
@@ -245,9 +333,12 @@ static int compare_one(struct check *c, uint64_t cluster, uint64_t stored)
 	}
 	if (!c->repair)
 		return 0;
-	err = qcow2_ref_set(c->q, cluster, refs);
+	err = need_block(c, cluster >> c->q->block_bits);
+	if (!err)
+		err = qcow2_ref_set(c->q, cluster, refs);
 	c->found->repaired += !err;
-	return err;
+	/* No refcount can say it: it stays as it is. */
+	return err == -ERANGE ? 0 : err;
 }
 
 /* Nothing refers to clusters of the group that begins with @first, and nothing counts them. */
@@ -274,7 +365,9 @@ static int compare(struct check *c)
 			i += GROUP - 1;
 			continue;
 		}
-		err = qcow2_ref_get(c->q, i, &stored);
+		stored = 0;
+		if (block_lies(c, i >> c->q->block_bits))
+			err = qcow2_ref_get(c->q, i, &stored);
 		if (!err)
 			err = compare_one(c, i, stored);
 	}
@@ -368,6 +461,8 @@ static int check_locked(struct check *c)
 	int err = count_all(c);
 
 	if (!err)
+		err = give_up_blocks(c);
+	if (!err)
 		err = compare(c);
 	return err ? err : check_copied(c);
 }
@@ -389,8 +484,9 @@ int qcow2_check(struct disk_layer *l, bool repair, struct disk_check *found)
 	if (c.clusters > CLUSTERS_MAX)
 		return log_err(-EFBIG, "disk %s: the file has %" PRIu64 " clusters, too many to count", l->name,
 			       c.clusters);
-	bytes = c.clusters * sizeof(*c.refs) + 1;
-	c.touched = calloc(c.clusters / GROUP + 1, 1);
+	c.room = c.clusters + q->reftable_count;
+	bytes = c.room * sizeof(*c.refs) + 1;
+	c.touched = calloc(c.room / GROUP + 1, 1);
 	c.refs = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (c.refs == MAP_FAILED || !c.touched) {
 		if (c.refs != MAP_FAILED)

@@ -95,14 +95,14 @@ static int reftable_write(struct qcow2 *q, uint32_t index)
 	return err;
 }
 
-/* Blocks that count clusters [first, end) as used once, at @host and after it in the file. @first begins a block. */
-static int blocks_write(struct qcow2 *q, uint64_t first, uint64_t end, uint64_t host)
+/* @blocks that count clusters [first, end) as used once, at @host and after it in the file. @first begins a block. */
+static int blocks_write(struct qcow2 *q, uint64_t first, uint64_t end, uint64_t blocks, uint64_t host)
 {
 	uint8_t *b = qcow2_buffer(q->cluster_bytes);
 	uint64_t per_block = UINT64_C(1) << q->block_bits;
 	int err = b ? 0 : -ENOMEM;
 
-	for (; !err && first < end; first += per_block, host += q->cluster_bytes) {
+	for (; !err && blocks--; first += per_block, host += q->cluster_bytes) {
 		memset(b, 0, q->cluster_bytes);
 		for (uint64_t i = 0; i < per_block && first + i < end; i++)
 			counter_set(b, i, q->header.refcount_order, 1);
@@ -141,7 +141,7 @@ static int reftable_grow(struct qcow2 *q)
 			q->l->name, (unsigned long long)(REFTABLE_BYTES_MAX / MIB));
 	entries = calloc(count, 8);
 	b = qcow2_buffer(count * 8);
-	err = entries && b ? blocks_write(q, first, first + blocks + table, host) : -ENOMEM;
+	err = entries && b ? blocks_write(q, first, first + blocks + table, blocks, host) : -ENOMEM;
 	if (!err) {
 		memcpy(entries, q->reftable, old_count * 8);
 		for (uint64_t i = 0; i < blocks; i++)
@@ -172,6 +172,24 @@ static int reftable_grow(struct qcow2 *q)
 	return 0;
 }
 
+int qcow2_block_place(struct qcow2 *q, uint32_t block, uint64_t cluster)
+{
+	uint64_t host = cluster << q->cluster_bits, first = (uint64_t)block << q->block_bits;
+	int err = 0;
+
+	if (host) {
+		err = blocks_write(q, first, first, 1, host);
+		if (q->file_end < host + q->cluster_bytes)
+			q->file_end = host + q->cluster_bytes;
+	}
+	if (!err)
+		err = q->file->type->flush(q->file);
+	if (err)
+		return err;
+	q->reftable[block] = host;
+	return reftable_write(q, block);
+}
+
 static int block_new(struct qcow2 *q, uint64_t block)
 {
 	uint64_t first = block << q->block_bits, host = first << q->cluster_bits;
@@ -181,7 +199,7 @@ static int block_new(struct qcow2 *q, uint64_t block)
 		return reftable_grow(q);
 	if (qcow2_is_metadata(q, host, q->cluster_bytes) || host >= HOST_END)
 		return qcow2_corrupt(q, "nothing counts the use of what lies at", host);
-	err = blocks_write(q, first, first + 1, host);
+	err = blocks_write(q, first, first + 1, 1, host);
 	/* The table must not refer to a block that is not there yet. */
 	if (!err && !q->transient)
 		err = q->file->type->flush(q->file);

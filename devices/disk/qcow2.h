@@ -120,6 +120,8 @@ int qcow2_alloc(struct qcow2 *q, uint64_t want, uint64_t *host, uint64_t *got, b
 void qcow2_unalloc(struct qcow2 *q, uint64_t host, uint64_t count);
 /* With the next flush but no earlier than the L2 tables that do not refer to them any more. */
 void qcow2_free_later(struct qcow2 *q, uint64_t host, uint64_t count);
+/* Counters @block, all of them zero, lie in cluster @cluster of the file, or with 0 nowhere any more. */
+int qcow2_block_place(struct qcow2 *q, uint32_t block, uint64_t cluster);
 /* Would a write there hit the header, L1 or the refcount table? */
 bool qcow2_is_metadata(const struct qcow2 *q, uint64_t host, uint64_t bytes);
 

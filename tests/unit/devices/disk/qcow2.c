@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <endian.h>
 #include <cmocka.h>
 #include <spec/qcow2.h>
 #include <vmm/err.h>
@@ -734,6 +735,86 @@ static void marks_in_the_header_are_honoured(void **state)
 	assert_int_equal(images_try("n.qcow2", NULL, true), 0);
 }
 
+static uint64_t peek(const char *file, uint64_t offset)
+{
+	int fd = open(file, O_RDONLY | O_CLOEXEC);
+	uint64_t v;
+
+	assert_int_equal(pread(fd, &v, 8, (off_t)offset), 8);
+	close(fd);
+	return be64toh(v);
+}
+
+/* Where the counters of clusters in use are missing, or lie where they cannot, there is no room to put them. */
+static void a_repair_of_counters_takes_nothing_that_is_in_use(void **state)
+{
+	enum { NOWHERE, ALL_NOWHERE, ASKEW, BEHIND_THE_END, ON_L1, ON_DATA, ON_EACH_OTHER, CASES };
+	static const char *const options[] = { "cluster_size=1k", "cluster_size=512,refcount_bits=64",
+					       "cluster_size=64k" };
+
+	(void)state;
+	images_need("qemu-img");
+	make_raw("plain.raw", 3 * MIB, 21);
+	for (unsigned i = 0; i < CASES * ARRAY_SIZE(options); i++) {
+		uint8_t nothing[512] = "", entry[8];
+		uint64_t table, old, l2;
+		struct disk_check found;
+		struct disk_layer *l;
+
+		assert_int_equal(images_sh("qemu-img convert -O qcow2 -o %s plain.raw v.qcow2", options[i / CASES]),
+				 0);
+		/* The second block, where there are so many. */
+		table = peek("v.qcow2", 48) + (i / CASES == 2 ? 0 : 8);
+		old = peek("v.qcow2", table);
+		l2 = peek("v.qcow2", peek("v.qcow2", 40)) & QCOW2_ENTRY_OFFSET;
+		for (unsigned k = 0; k < 8; k++) {
+			const uint64_t entries[CASES] = {
+				[ASKEW] = old + 512,
+				[BEHIND_THE_END] = GIB,
+				[ON_L1] = peek("v.qcow2", 40),
+				[ON_DATA] = peek("v.qcow2", l2 + 24) & QCOW2_ENTRY_OFFSET,
+				[ON_EACH_OTHER] = peek("v.qcow2", peek("v.qcow2", 48)),
+			};
+
+			entry[k] = (uint8_t)(entries[i % CASES] >> (56 - 8 * k));
+		}
+		if (i % CASES == ALL_NOWHERE)
+			poke("v.qcow2", peek("v.qcow2", 48), nothing, 512);
+		else
+			poke("v.qcow2", table, entry, 8);
+		l = images_open("v.qcow2", NULL, false);
+		assert_int_equal(l->type->check(l, false, &found), 0);
+		assert_true(found.errors || (i % CASES == ON_EACH_OTHER && i / CASES == 2));
+		assert_int_equal(l->type->check(l, true, &found), 0);
+		assert_int_equal(found.errors + found.leaks, found.repaired);
+		disk_layer_close(l);
+		assert_int_equal(images_sh("qemu-img check v.qcow2 && qemu-img compare plain.raw v.qcow2"), 0);
+		exercise("v.qcow2", 50, i);
+	}
+}
+
+/* Nothing that a file says keeps a check from its end. */
+static void a_check_says_what_is_wrong_with_snapshots(void **state)
+{
+	static const uint8_t bad[][8] = { { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0 },
+					  { 0x40, 0, 0, 0, 0, 0, 0, 0 },
+					  { 0, 0, 0, 0, 0, 1, 0, 1 } };
+	struct disk_check found;
+	struct disk_layer *l;
+
+	(void)state;
+	images_need("qemu-img");
+	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
+		assert_int_equal(images_sh("qemu-img create -f qcow2 s.qcow2 1M && qemu-img snapshot -c a s.qcow2"),
+				 0);
+		poke("s.qcow2", peek("s.qcow2", 64), bad[i], 8);
+		l = images_open("s.qcow2", NULL, true);
+		assert_int_equal(l->type->check(l, false, &found), 0);
+		assert_int_equal(found.errors, 1);
+		disk_layer_close(l);
+	}
+}
+
 /* A guest may have a sector in pieces of a byte. */
 static void requests_in_crumbs_are_done(void **state)
 {
@@ -854,6 +935,8 @@ int main(void)
 		cmocka_unit_test(features_that_are_not_there_are_refused_by_name),
 		cmocka_unit_test(a_chain_that_comes_back_to_itself_is_refused),
 		cmocka_unit_test(marks_in_the_header_are_honoured),
+		cmocka_unit_test(a_repair_of_counters_takes_nothing_that_is_in_use),
+		cmocka_unit_test(a_check_says_what_is_wrong_with_snapshots),
 		cmocka_unit_test(requests_in_crumbs_are_done),
 		cmocka_unit_test(what_lies_where_metadata_lie_is_not_written),
 		cmocka_unit_test(what_is_created_is_what_qemu_img_takes),
