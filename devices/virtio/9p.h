@@ -1,12 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The 9P server in three pieces:
+ * The 9P server in pieces:
  *
- *   9p.c         the virtio device: rings, options, workers for what may take long
- *   9p-server.c  messages and fids: what the guest says is checked here
- *   9p-share.c   the shared folder: host files, their owners as the guest sees them
+ *   9p.c          the virtio device: rings, options, workers for what may take long
+ *   9p-server.c   a request in, its answer out: which handler, header, errors; jobs
+ *   9p-session.c  the requests by what they are about: the session and its fids,
+ *   9p-file.c       open files and locks,
+ *   9p-folder.c     listing folders, making and taking away,
+ *   9p-attr.c       what a file is,
+ *   9p-xattr.c      extended attributes
+ *   9p-message.c  words of messages: what the guest says is checked here
+ *   9p-fid.c      the table of fids
+ *   9p-share.c    the shared folder: host files, their owners as the guest sees them
  *
- * Nothing here knows a ring but 9p.c. All calls but p9_job_run with the device's lock held.
+ * Only 9p.c knows a ring, and only 9p-share.c how a file of the host is reached. All calls but p9_job_run with
+ * the device's lock held.
  */
 #ifndef VIRTIO_9P_H
 #define VIRTIO_9P_H
