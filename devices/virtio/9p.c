@@ -31,7 +31,7 @@ struct task {
 	struct task *other; /* of all, with the device's lock */
 	struct p9_job *job;
 	struct virtq_chain *chain;
-	struct virtq_chain *after; /* those that wait for its end, by their opaque */
+	struct virtq_chain *after, *after_last; /* those that wait for its end, in order, by their opaque */
 };
 
 struct workers {
@@ -193,8 +193,12 @@ static void wait_for_job(struct share_device *p, const struct p9_job *job, struc
 
 	while (t->job != job)
 		t = t->other;
-	c->opaque = t->after;
-	t->after = c;
+	c->opaque = NULL;
+	if (t->after)
+		t->after_last->opaque = c;
+	else
+		t->after = c;
+	t->after_last = c;
 }
 
 static void handle(struct share_device *p, struct virtq_chain *c)

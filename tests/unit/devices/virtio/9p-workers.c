@@ -202,6 +202,21 @@ static void a_flush_is_answered_after_what_it_flushes(void **state)
 	assert_non_null(receive(f, P9_TFLUSH + 1, NULL, 0));
 }
 
+/* The answer to a later one stands for the earlier ones, too: none may come behind it. (Plan 9, flush(5)) */
+static void flushes_are_answered_in_order(void **state)
+{
+	struct fixture *f = *state;
+	uint16_t sync = send_fsync(f), flush[3], tag;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(flush); i++)
+		flush[i] = send_words(f, P9_TFLUSH, &sync, 2);
+	assert_non_null(receive(f, P9_TFSYNC + 1, NULL, 5000));
+	for (unsigned i = 0; i < ARRAY_SIZE(flush); i++) {
+		assert_non_null(receive(f, P9_TFLUSH + 1, &tag, 0));
+		assert_int_equal(tag, flush[i]);
+	}
+}
+
 static void after_a_reset_nothing_is_under_way(void **state)
 {
 	struct fixture *f = *state;
@@ -259,6 +274,7 @@ int main(void)
 		T(what_it_has_not_comes_later),
 		T(a_sync_keeps_nobody_else_waiting),
 		T(a_flush_is_answered_after_what_it_flushes),
+		T(flushes_are_answered_in_order),
 		T(after_a_reset_nothing_is_under_way),
 		T(a_chain_without_room_breaks_the_device),
 		T(options_that_cannot_be_are_refused),
