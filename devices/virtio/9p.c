@@ -38,7 +38,7 @@ struct workers {
 	pthread_mutex_t lock; /* nothing is taken with it held */
 	pthread_cond_t wake, idle;
 	pthread_t thread[WORKERS_MAX];
-	unsigned count, waiting, busy;
+	unsigned count, busy, todo_count;
 	struct task *todo, **todo_last, *done;
 	bool end;
 	int fd; /* of the event: something is done; -1: there are no workers */
@@ -68,6 +68,7 @@ static void run_todo(struct workers *w)
 	w->todo = t->next;
 	if (!w->todo)
 		w->todo_last = &w->todo;
+	w->todo_count--;
 	w->busy++;
 	pthread_mutex_unlock(&w->lock);
 	p9_job_run(t->job);
@@ -86,28 +87,30 @@ static void *work(void *opaque)
 
 	pthread_mutex_lock(&w->lock);
 	while (!w->end) {
-		if (w->todo) {
+		if (w->todo)
 			run_todo(w);
-			continue;
-		}
-		w->waiting++;
-		pthread_cond_wait(&w->wake, &w->lock);
-		w->waiting--;
+		else
+			pthread_cond_wait(&w->wake, &w->lock);
 	}
 	pthread_mutex_unlock(&w->lock);
 	return NULL;
 }
 
-/* Threads come when there is something for them to do. False: there is none. */
+/*
+ * Threads come when there is something to do that those there are have no hands for: who has been woken for
+ * another task, and has not come yet, is none of them. False: there is none.
+ */
 static bool give_work(struct workers *w, struct task *t)
 {
 	pthread_mutex_lock(&w->lock);
-	if (!w->waiting && w->count < WORKERS_MAX && !pthread_create(&w->thread[w->count], NULL, work, w))
+	if (w->busy + w->todo_count >= w->count && w->count < WORKERS_MAX &&
+	    !pthread_create(&w->thread[w->count], NULL, work, w))
 		w->count++;
 	if (w->count) {
 		t->next = NULL;
 		*w->todo_last = t;
 		w->todo_last = &t->next;
+		w->todo_count++;
 		pthread_cond_signal(&w->wake);
 	}
 	pthread_mutex_unlock(&w->lock);
@@ -129,6 +132,7 @@ static struct task *take_back(struct workers *w)
 		all = w->done;
 	w->todo = w->done = NULL;
 	w->todo_last = &w->todo;
+	w->todo_count = 0;
 	pthread_mutex_unlock(&w->lock);
 	return all;
 }

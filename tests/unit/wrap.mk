@@ -12,3 +12,6 @@ $(OUT)/tests/unit/src/hv/kvm/%: LDFLAGS_ALL += -Wl,--wrap=ioctl -Wl,--wrap=open 
 
 # The test sets the host's clock.
 $(OUT)/tests/unit/devices/pl031: LDFLAGS_ALL += -Wl,--wrap=clock_gettime
+
+# The test has a disk that takes its time.
+$(OUT)/tests/unit/devices/virtio/9p-workers: LDFLAGS_ALL += -Wl,--wrap=fsync

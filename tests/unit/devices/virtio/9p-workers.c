@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,46 @@
 
 #include <spec/9p.h>
 #include "driver.h"
+
+int __real_fsync(int fd);
+int __wrap_fsync(int fd);
+
+/* A disk that takes its time: syncs begin and do not end as long as it is stuck. */
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t goes_on;
+	bool stuck;
+	unsigned begun;
+} disk = { .lock = PTHREAD_MUTEX_INITIALIZER, .goes_on = PTHREAD_COND_INITIALIZER };
+
+int __wrap_fsync(int fd)
+{
+	pthread_mutex_lock(&disk.lock);
+	disk.begun++;
+	while (disk.stuck)
+		pthread_cond_wait(&disk.goes_on, &disk.lock);
+	pthread_mutex_unlock(&disk.lock);
+	return __real_fsync(fd);
+}
+
+static void set_disk_stuck(bool stuck)
+{
+	pthread_mutex_lock(&disk.lock);
+	disk.stuck = stuck;
+	disk.begun = 0;
+	pthread_cond_broadcast(&disk.goes_on);
+	pthread_mutex_unlock(&disk.lock);
+}
+
+static unsigned syncs_begun(void)
+{
+	unsigned n;
+
+	pthread_mutex_lock(&disk.lock);
+	n = disk.begun;
+	pthread_mutex_unlock(&disk.lock);
+	return n;
+}
 
 #define FILE_BYTES (1 * MIB)
 #define IN_BYTES   (128 * KIB)
@@ -117,6 +158,7 @@ static int teardown(void **state)
 {
 	struct fixture *f = *state;
 
+	set_disk_stuck(false);
 	driver_free(f->d);
 	unlink(f->file);
 	assert_int_equal(rmdir(f->dir), 0);
@@ -186,6 +228,25 @@ static void a_sync_keeps_nobody_else_waiting(void **state)
 	reads_back(receive(f, P9_TREAD + 1, NULL, 0), 0, 100);
 	assert_non_null(receive(f, P9_TFSYNC + 1, &tag, 5000));
 	assert_int_equal(tag, sync);
+}
+
+/* However soon the second comes behind the first: one worker is there by then, and has not looked yet. */
+static void two_syncs_are_under_way_together(void **state)
+{
+	struct fixture *f = *state;
+
+	send_fsync(f);
+	assert_non_null(receive(f, P9_TFSYNC + 1, NULL, 5000));
+	set_disk_stuck(true);
+	send_fsync(f);
+	send_fsync(f);
+	for (unsigned i = 0; syncs_begun() < 2; i++) {
+		assert_true(i < 5000);
+		usleep(1000);
+	}
+	set_disk_stuck(false);
+	for (unsigned i = 0; i < 2; i++)
+		assert_non_null(receive(f, P9_TFSYNC + 1, NULL, 5000));
 }
 
 static void a_flush_is_answered_after_what_it_flushes(void **state)
@@ -273,6 +334,7 @@ int main(void)
 		T(what_the_host_has_in_memory_is_answered_at_once),
 		T(what_it_has_not_comes_later),
 		T(a_sync_keeps_nobody_else_waiting),
+		T(two_syncs_are_under_way_together),
 		T(a_flush_is_answered_after_what_it_flushes),
 		T(flushes_are_answered_in_order),
 		T(after_a_reset_nothing_is_under_way),
