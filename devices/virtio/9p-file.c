@@ -160,7 +160,7 @@ int p9_on_read(struct p9 *s, struct p9_in *in, struct p9_out *out, struct p9_mes
 
 	if (in->err)
 		return in->err;
-	count = p9_fit(s, m, count);
+	count = p9_fit(m, count);
 	if (f->value)
 		return p9_value_read(f->value, offset, count, out, m);
 	if (!f->open)

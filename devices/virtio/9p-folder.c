@@ -75,7 +75,7 @@ int p9_on_readdir(struct p9 *s, struct p9_in *in, struct p9_out *out, struct p9_
 		return in->err;
 	if (!f->open || !f->open->folder)
 		return -ENOTDIR;
-	count = p9_fit(s, m, count);
+	count = p9_fit(m, count);
 	p9_put_u32(&data, 0);
 	if (data.left > count)
 		data.left = count;

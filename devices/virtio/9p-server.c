@@ -91,13 +91,10 @@ int p9_put_node_qid(struct p9 *s, struct p9_out *out, struct p9_node *n)
 	return err;
 }
 
-uint32_t p9_fit(const struct p9 *s, const struct p9_message *m, uint32_t count)
+uint32_t p9_fit(const struct p9_message *m, uint32_t count)
 {
-	size_t room = m->in_bytes < s->msize ? m->in_bytes : s->msize;
+	size_t room = m->in_bytes - P9_READ_HEADER_BYTES;
 
-	if (room < P9_READ_HEADER_BYTES)
-		return 0;
-	room -= P9_READ_HEADER_BYTES;
 	return count < room ? count : (uint32_t)room;
 }
 
@@ -202,6 +199,9 @@ enum p9_done p9_answer(struct p9 *s, const struct p9_request *r, uint32_t *writt
 
 	if (copied < P9_HEADER_BYTES || m.in_bytes < P9_READ_HEADER_BYTES)
 		return P9_BROKEN;
+	/* Whatever room there is, no answer is longer than was agreed. */
+	if (s->msize && m.in_bytes > s->msize)
+		m.in_bytes = s->msize;
 	size = p9_get_u32(&in);
 	m.type = p9_get_u8(&in);
 	m.tag = p9_get_u16(&in);

@@ -37,7 +37,7 @@ struct p9_job {
 /* A request being answered. */
 struct p9_message {
 	const struct p9_request *r;
-	size_t out_bytes, in_bytes;     /* of the request's spans */
+	size_t out_bytes, in_bytes;     /* of the request's spans; in: at most msize, at least a header of Rread */
 	uint16_t tag;
 	uint8_t type;
 	uint32_t data_bytes;    /* of the answer, in guest memory already, after what is in struct p9_out */
@@ -71,7 +71,7 @@ void p9_put_qid(const struct p9 *s, struct p9_out *out, const struct stat *st);
 int p9_put_node_qid(struct p9 *s, struct p9_out *out, struct p9_node *n);
 
 /* How much data fits where the guest wants it. */
-uint32_t p9_fit(const struct p9 *s, const struct p9_message *m, uint32_t count);
+uint32_t p9_fit(const struct p9_message *m, uint32_t count);
 
 /* NULL: no memory. @iov_count spans are the caller's to fill in. */
 struct p9_job *p9_job_new(struct p9 *s, struct p9_open_file *o, const struct p9_message *m, unsigned iov_count);

@@ -835,6 +835,28 @@ static void lengths_are_looked_at(void **state)
 	assert_int_equal(call(f, P9_TLERROR, "d", 5), EOPNOTSUPP);
 }
 
+static void no_answer_is_longer_than_agreed(void **state)
+{
+	struct fixture *f = *state;
+	char target[4096];
+
+	/* The longest there is: with what is around it, more than the least msize. */
+	memset(target, 't', sizeof(target) - 1);
+	target[sizeof(target) - 1] = 0;
+	OK(symlink(target, in_share(f, "long")));
+	OK(walk1(f, ROOT, 2, "long"));
+	OK(call(f, P9_TREADLINK, "d", 2));
+	assert_int_equal(take(f, 2), sizeof(target) - 1);
+	OK(call(f, P9_TVERSION, "ds", P9_MSIZE_MIN, P9_VERSION));
+	OK(call(f, P9_TATTACH, "ddssd", ROOT, P9_NO_FID, "", "", 0));
+	OK(walk1(f, ROOT, 2, "long"));
+	assert_int_equal(call(f, P9_TREADLINK, "d", 2), EMSGSIZE);
+	OK(create(f, 3, "new", 0600));
+	OK(setattr(f, 3, P9_SETATTR_SIZE, 0, 0, 0, 10000));
+	OK(read_text(f, 3, 0, 10000));
+	assert_int_equal(f->written, P9_MSIZE_MIN);
+}
+
 static void fids_are_there_once(void **state)
 {
 	struct fixture *f = *state;
@@ -965,6 +987,7 @@ int main(void)
 		T(read_only_is_read_only),
 		T(extended_attributes_come_and_go),
 		T(lengths_are_looked_at),
+		T(no_answer_is_longer_than_agreed),
 		T(fids_are_there_once),
 		T(no_guest_takes_the_hosts_last_descriptor),
 		T(no_message_cut_short_is_trusted),
