@@ -101,12 +101,24 @@ void p9_node_put(struct p9_share *s, struct p9_node *n)
 	}
 }
 
+/* The host gives the lowest number that is free: what is above the end says that all below is taken, by whomever. */
+static int keep_fd(const struct p9_share *s, int fd)
+{
+	if ((unsigned)fd < s->fd_end)
+		return fd;
+	close(fd);
+	return -EMFILE;
+}
+
 /* Takes @fd, closed on failure. */
 static int adopt(struct p9_share *s, struct p9_node *dir, const char *name, int fd, struct p9_node **n)
 {
 	struct stat st;
 	int err = 0;
 
+	fd = keep_fd(s, fd);
+	if (fd < 0)
+		return fd;
 	if (fstat(fd, &st))
 		err = -errno;
 	else if (st.st_dev != dir->dev && is_proc(fd))
@@ -371,7 +383,7 @@ int p9_node_open(struct p9_share *s, struct p9_node *n, int flags)
 		return -ENXIO;
 	fd = open(proc_path(n->fd).text,
 		  (flags & ~O_EXCL) | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | (S_ISDIR(st.st_mode) ? O_DIRECTORY : 0));
-	return fd < 0 ? -errno : fd;
+	return fd < 0 ? -errno : keep_fd(s, fd);
 }
 
 static int read_stand_in(struct p9_node *n, char *target)
@@ -520,13 +532,13 @@ int p9_xattr_remove(struct p9_node *n, const char *name)
 
 /* ---- Opening the share ---- */
 
-/* As many files as the host lets us have; half of them, and never the last ones, may be the guest's. */
-static unsigned room_for_fds(void)
+/* As many files as the host lets us have; half of them may be a share's, and the last ones no share's. */
+static void find_room_for_fds(struct p9_share *s)
 {
 	struct rlimit r;
 
 	if (getrlimit(RLIMIT_NOFILE, &r))
-		return 0;
+		return;
 	if (r.rlim_cur < r.rlim_max) {
 		r.rlim_cur = r.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &r);
@@ -534,7 +546,8 @@ static unsigned room_for_fds(void)
 	}
 	if (r.rlim_cur > 1 * MIB)
 		r.rlim_cur = 1 * MIB;
-	return r.rlim_cur > 2 * FDS_FOR_US ? (unsigned)(r.rlim_cur - FDS_FOR_US) / 2 : (unsigned)r.rlim_cur / 4;
+	s->fd_end = (unsigned)(r.rlim_cur - (r.rlim_cur > 2 * FDS_FOR_US ? FDS_FOR_US : r.rlim_cur / 2));
+	s->fd_max = s->fd_end / 2;
 }
 
 /* Without changing it, which would change that of other threads. 077 if it cannot be known: modes are set then. */
@@ -586,7 +599,7 @@ int p9_share_open(struct p9_share *s, const struct p9_config *cfg)
 			       errno == ENOTDIR ? "is not a folder" : strerror(errno));
 	err = fstat(fd, &st) ? -errno : check_host(cfg, fd);
 	if (!err) {
-		s->fd_max = room_for_fds();
+		find_room_for_fds(s);
 		s->root = new_node(s, NULL, "", fd, st.st_dev);
 		err = s->root ? 0 : -ENOMEM;
 	}

@@ -55,7 +55,8 @@ struct p9_node {
 struct p9_share {
 	struct p9_config cfg;
 	struct p9_node *root;
-	unsigned fd_count, fd_max;       /* of nodes and of open files */
+	unsigned fd_count, fd_max;      /* of nodes and of open files */
+	unsigned fd_end;                /* numbers from here on are not for shares, however many there are */
 	uid_t uid;                      /* ours */
 	gid_t gid;
 	mode_t umask;

@@ -907,6 +907,32 @@ static void no_guest_takes_the_hosts_last_descriptor(void **state)
 	assert_true(deep > 100);
 }
 
+static void nor_do_many_shares_together(void **state)
+{
+	struct fixture *f = *state, other[3];
+	int fd;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(other); i++) {
+		memcpy(&other[i], f, sizeof(*f));
+		start(&other[i], false, P9_MAP_USER);
+	}
+	for (unsigned i = 0; i < ARRAY_SIZE(other); i++) {
+		unsigned n = 10;
+		int err;
+
+		while (!(err = walk1(&other[i], ROOT, n, "hello")))
+			n++;
+		assert_int_equal(err, EMFILE);
+		OK(dup_fid(&other[i], ROOT, 2));
+		assert_int_equal(call(&other[i], P9_TLOPEN, "dd", 2, 0), EMFILE);
+	}
+	fd = open("/dev/null", O_RDONLY);
+	for (unsigned i = 0; i < ARRAY_SIZE(other); i++)
+		p9_free(other[i].s);
+	assert_true(fd >= 0);
+	close(fd);
+}
+
 static void no_message_cut_short_is_trusted(void **state)
 {
 	struct fixture *f = *state;
@@ -990,6 +1016,7 @@ int main(void)
 		T(no_answer_is_longer_than_agreed),
 		T(fids_are_there_once),
 		T(no_guest_takes_the_hosts_last_descriptor),
+		T(nor_do_many_shares_together),
 		T(no_message_cut_short_is_trusted),
 		T(any_message_is_survived),
 	};
