@@ -2,6 +2,7 @@
 /* What a file is: its attributes, where a link leads, and what its file system has left. */
 #include <errno.h>
 #include <fcntl.h>
+#include <unistd.h>
 
 #include "9p-server.h"
 
@@ -64,6 +65,14 @@ static void get_time(struct p9_in *in, struct timespec *t, uint32_t valid, uint3
 		in->err = -EINVAL;
 }
 
+/* Who has it open for writing may, whatever the mode says. */
+static int set_size(struct p9_fid *f, uint64_t bytes)
+{
+	if (f->open && bytes <= INT64_MAX && !ftruncate(f->open->fd, (off_t)bytes))
+		return 0;
+	return p9_truncate(f->node, bytes);
+}
+
 static int apply(struct p9 *s, struct p9_fid *f, const struct attributes *a)
 {
 	int err = 0;
@@ -74,7 +83,7 @@ static int apply(struct p9 *s, struct p9_fid *f, const struct attributes *a)
 		err = p9_chown(&s->share, f->node, a->valid & P9_SETATTR_UID ? a->uid : UINT32_MAX,
 			       a->valid & P9_SETATTR_GID ? a->gid : UINT32_MAX);
 	if (!err && a->valid & P9_SETATTR_SIZE)
-		err = p9_truncate(f->node, a->bytes);
+		err = set_size(f, a->bytes);
 	if (!err && a->valid & (P9_SETATTR_ATIME | P9_SETATTR_MTIME))
 		err = p9_utimes(f->node, a->time);
 	return err;

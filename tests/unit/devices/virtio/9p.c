@@ -345,6 +345,31 @@ static void what_is_written_is_there(void **state)
 	assert_int_equal(create(f, 3, "new", 0600), EEXIST);
 }
 
+static void who_may_write_may_cut(void **state)
+{
+	struct fixture *f = *state;
+	bool root = !geteuid();
+	struct stat st;
+
+	/* To root modes mean nothing. */
+	if (root) {
+		OK(chmod(f->top, 0755));
+		OK(chown(f->dir, 1000, 1000));
+		OK(seteuid(1000));
+		restart(f, false, P9_MAP_USER);
+	}
+	OK(create(f, 2, "new", 0444));
+	OK(write_text(f, 2, 0, "abc"));
+	OK(setattr(f, 2, P9_SETATTR_SIZE, 0, 0, 0, 1));
+	OK(stat(in_share(f, "new"), &st));
+	assert_int_equal(st.st_size, 1);
+	OK(walk1(f, ROOT, 3, "new"));
+	if (root) {
+		assert_int_equal(setattr(f, 3, P9_SETATTR_SIZE, 0, 0, 0, 0), EACCES);
+		OK(seteuid(0));
+	}
+}
+
 static void an_open_file_that_is_removed_lives_on(void **state)
 {
 	struct fixture *f = *state;
@@ -996,6 +1021,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(files_are_found_read_and_forgotten),
 		T(what_is_written_is_there),
+		T(who_may_write_may_cut),
 		T(an_open_file_that_is_removed_lives_on),
 		T(names_are_made_renamed_and_removed),
 		T(a_fid_whose_name_has_become_anothers_removes_nothing),
