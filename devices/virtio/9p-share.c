@@ -593,10 +593,10 @@ int p9_share_open(struct p9_share *s, const struct p9_config *cfg)
 	int fd = open(cfg->dir, O_PATH | O_DIRECTORY | O_CLOEXEC), err;
 	struct stat st;
 
-	*s = (struct p9_share){ .cfg = *cfg, .uid = geteuid(), .gid = getegid(), .umask = own_umask() };
 	if (fd < 0)
 		return log_err(-errno, "%s %s: %s", cfg->said, cfg->dir,
 			       errno == ENOTDIR ? "is not a folder" : strerror(errno));
+	*s = (struct p9_share){ .cfg = *cfg, .uid = geteuid(), .gid = getegid(), .umask = own_umask() };
 	err = fstat(fd, &st) ? -errno : check_host(cfg, fd);
 	if (!err) {
 		find_room_for_fds(s);
