@@ -82,6 +82,20 @@ static void *map(void *at, uint64_t bytes, int flags, int fd, uint64_t offset)
 
 static void *map_zeroed(void *at, uint64_t bytes) { return map(at, bytes, MAP_ANONYMOUS | MAP_NORESERVE, -1, 0); }
 
+/* To be given to others, who may not take away what we have mapped of it. */
+static int make_file(const struct mem_region *r)
+{
+	int fd = memfd_create(r->name, MFD_CLOEXEC | MFD_ALLOW_SEALING), err;
+
+	if (fd < 0)
+		return -errno;
+	if (!ftruncate(fd, (off_t)r->bytes) && !fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
+		return fd;
+	err = -errno;
+	close(fd);
+	return err;
+}
+
 /* Of the region's own file, or of nobody else's. */
 static int map_region(struct mem_region *r)
 {
@@ -89,12 +103,10 @@ static int map_region(struct mem_region *r)
 
 	if (!r->shared)
 		return map_zeroed(r->host, r->bytes) == MAP_FAILED ? -ENOSPC : 0;
-	r->fd = memfd_create(r->name, MFD_CLOEXEC);
+	r->fd = make_file(r);
 	if (r->fd < 0)
-		return -errno;
-	p = ftruncate(r->fd, (off_t)r->bytes) ? MAP_FAILED
-					      : mmap(r->host, r->bytes, PROT_READ | PROT_WRITE,
-						     MAP_SHARED | MAP_FIXED | MAP_NORESERVE, r->fd, 0);
+		return r->fd;
+	p = mmap(r->host, r->bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED | MAP_NORESERVE, r->fd, 0);
 	if (p != MAP_FAILED)
 		return madvise(p, r->bytes, MADV_DONTFORK) ? -errno : 0;
 	close(r->fd);

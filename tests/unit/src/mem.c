@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -350,6 +351,36 @@ static void a_file_is_memory_above_all_other_and_below_the_limit(void **state)
 	mem_free(m);
 }
 
+static void memory_that_another_process_has_stays_ours(void **state)
+{
+	struct mem *m = mem_new();
+	const struct mem_region *r;
+	char *theirs;
+	uint64_t v = 5;
+
+	(void)state;
+	mem_share(m);
+	assert_int_equal(mem_add_ram(m, "ram", gpa(0x40000000), 4 * MIB), 0);
+	r = mem_region_at(m, gpa(0x40000000));
+	assert_true(r->shared);
+	theirs = mmap(NULL, 4 * MIB, PROT_READ | PROT_WRITE, MAP_SHARED, r->fd, 0);
+	assert_true(theirs != MAP_FAILED);
+	assert_int_equal(mem_write(m, gpa(0x40001000), &v, sizeof(v)), 0);
+	assert_memory_equal(theirs + 0x1000, &v, sizeof(v));
+	theirs[0x2000] = 7;
+	assert_int_equal(*(char *)mem_ptr(m, gpa(0x40002000), 1), 7);
+	assert_int_equal(ftruncate(r->fd, 0), -1);
+	assert_int_equal(ftruncate(r->fd, 8 * MIB), -1);
+	assert_int_equal(fcntl(r->fd, F_ADD_SEALS, F_SEAL_WRITE), -1);
+	assert_int_equal(mem_discard(m, gpa(0x40000000), 2 * MIB), 0);
+	expect_bytes((uint8_t *)theirs, 0, 2 * MIB);
+	theirs[3 * MIB] = 9;
+	assert_int_equal(mem_reset(m), 0);
+	expect_bytes((uint8_t *)theirs, 0, 4 * MIB);
+	munmap(theirs, 4 * MIB);
+	mem_free(m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -365,6 +396,7 @@ int main(void)
 		cmocka_unit_test(a_child_has_none_of_it_files_included),
 		cmocka_unit_test(what_is_discarded_reads_as_zero_and_the_rest_is_as_it_was),
 		cmocka_unit_test(a_file_is_memory_above_all_other_and_below_the_limit),
+		cmocka_unit_test(memory_that_another_process_has_stays_ours),
 	};
 
 	return cmocka_run_group_tests_name("src/mem", tests, NULL, NULL);
