@@ -3,6 +3,7 @@
 # trees through tar, renames that replace, links that lead out of the folder, and a share that is read-only.
 kernel trixie bookworm trixie-16k
 cpus 2 1
+turns yes
 mem 512M
 initrd virtio-KERNEL.cpio.gz
 options --share TMP --share TMP,tag=ro,readonly=on,uid=1000,gid=100

@@ -2,6 +2,7 @@
 # Linux's virtio-blk: three disks, what it sees of them, and what it does to them, by this machine's e2fsck, too.
 kernel trixie-cloud bookworm trixie-16k sid-cloud
 cpus 2 1 4
+turns yes
 mem 512M
 initrd virtio-KERNEL.cpio.gz
 before truncate -s 256M TMP/a && mke2fs -q -t ext4 TMP/a

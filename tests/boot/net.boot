@@ -3,6 +3,7 @@
 # IPv4 and IPv6, by one connection and by many, before and after a restart.
 kernel trixie-cloud bookworm bookworm-cloud trixie trixie-16k
 cpus 1 4
+turns yes
 mem 512M
 initrd virtio-KERNEL.cpio.gz
 serve yes

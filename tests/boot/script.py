@@ -7,6 +7,7 @@ A file NAME.boot has settings, a line "---", then steps:
   firmware NAME ...       likewise; then a kernel is not needed
   cpus     N ...          one boot for each
   mem      SIZE ...       taken in turn over the boots (all of them with --long)
+  turns    yes            the numbers of cpus, too, are taken in turn over the kernels (all of them with --long)
   cmdline  TEXT           (default: console=ttyAMA0)
   options  TEXT           more options of vmm run
   initrd   NAME           (default initramfs.cpio.gz)
@@ -300,10 +301,14 @@ def load(folder, long):
             settings = {**base, **settings}
         if "long" in settings.get("when", []) and not long:
             continue
-        kinds = list(itertools.product(settings.get("firmware", [None]), settings.get("kernel", [None]), settings.get("cpus", ["1"])))
-        mems = settings.get("mem", ["512M"])
-        for n, (firmware, kernel, cpus) in enumerate(kinds):
+        guests = list(itertools.product(settings.get("firmware", [None]), settings.get("kernel", [None])))
+        mems, cpus = settings.get("mem", ["512M"]), settings.get("cpus", ["1"])
+        if "turns" in settings and not long:
+            kinds = [(*g, cpus[n % len(cpus)]) for n, g in enumerate(guests)]
+        else:
+            kinds = [(*g, c) for g in guests for c in cpus]
+        for n, (firmware, kernel, count) in enumerate(kinds):
             # Not a row of a Latin square by accident: shift by one for each kernel.
-            turn = n + n // len(settings.get("cpus", ["1"]))
+            turn = n + n // len(cpus)
             for mem in mems if long else [mems[turn % len(mems)]]:
-                yield Boot(file[:-5], firmware, kernel, cpus, mem, settings, steps)
+                yield Boot(file[:-5], firmware, kernel, count, mem, settings, steps)
