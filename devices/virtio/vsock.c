@@ -33,6 +33,8 @@
 #define PACKET_BYTES  (64 * KIB)
 #define HOST_PORTS    (1u << 30) /* where ours begin, for those who connect to the guest */
 #define COMMAND_BYTES 32
+/* In a row: who never stops, guest or host, shall not keep others from the device and from the loop. */
+#define PACKETS_MAX 256
 
 enum conn_state {
 	CONN_COMMAND,   /* from the host; has not said where to */
@@ -83,6 +85,7 @@ struct vsock {
 	struct virtio_vsock_hdr stray[STRAYS_MAX]; /* answers to packets of no connection */
 	unsigned stray_count;
 	bool tell_reset; /* there were connections that the driver may still believe in */
+	struct loop_timer go_on; /* there are more packets than fit in a row */
 	struct {
 		uint64_t guest_cid;
 	} config;
@@ -343,13 +346,20 @@ static bool send_next(struct vsock *v, struct virtq_chain *chain)
 	return false;
 }
 
+static void count_packet(struct vsock *v, unsigned *count)
+{
+	if (++*count == PACKETS_MAX)
+		loop_timer_arm(&v->go_on, loop_now_ns());
+}
+
 /* As much as the guest has buffers for. */
 static void pump(struct vsock *v)
 {
 	struct virtq *q = virtio_queue(&v->virtio, VIRTIO_VSOCK_QUEUE_RX);
 	struct virtq_chain *chain;
+	unsigned count = 0;
 
-	while ((v->ready || v->stray_count) && (chain = virtq_pop(q))) {
+	while ((v->ready || v->stray_count) && count < PACKETS_MAX && (chain = virtq_pop(q))) {
 		if (chain->in_bytes < sizeof(struct virtio_vsock_hdr)) {
 			virtio_broken(&v->virtio, "a receive buffer of %llu bytes has no room for a header",
 				      (unsigned long long)chain->in_bytes);
@@ -357,6 +367,7 @@ static void pump(struct vsock *v)
 		}
 		if (!send_next(v, chain))
 			virtq_unpop(chain);
+		count_packet(v, &count);
 	}
 	virtq_interrupt(q);
 }
@@ -526,10 +537,12 @@ static void receive_all(struct vsock *v)
 {
 	struct virtq *q = virtio_queue(&v->virtio, VIRTIO_VSOCK_QUEUE_TX);
 	struct virtq_chain *chain;
+	unsigned count = 0;
 
-	while (v->stray_count < STRAYS_MAX && (chain = virtq_pop(q))) {
+	while (v->stray_count < STRAYS_MAX && count < PACKETS_MAX && (chain = virtq_pop(q))) {
 		receive(v, chain);
 		virtq_push(chain, 0);
+		count_packet(v, &count);
 		if (v->stray_count == STRAYS_MAX)
 			pump(v);
 	}
@@ -643,16 +656,27 @@ static void tell_reset(struct vsock *v)
 	v->tell_reset = false;
 }
 
-static void vsock_notify(struct virtio_device *d, unsigned queue)
+static void serve(struct vsock *v)
 {
-	struct vsock *v = container_of(d, struct vsock, virtio);
-
-	(void)queue; /* whatever it is, there may be room for an answer now */
 	reap(v);
 	tell_reset(v);
 	pump(v);
 	receive_all(v);
 	pump(v);
+}
+
+static void vsock_notify(struct virtio_device *d, unsigned queue)
+{
+	(void)queue; /* whatever it is, there may be room for an answer now */
+	serve(container_of(d, struct vsock, virtio));
+}
+
+static void go_on(void *opaque)
+{
+	struct vsock *v = opaque;
+
+	if (v->virtio.running)
+		serve(v);
 }
 
 static void free_all(struct vsock *v)
@@ -671,6 +695,7 @@ static void vsock_reset(struct virtio_device *d)
 	v->tell_reset |= v->conn_count > 0;
 	free_all(v);
 	v->stray_count = 0;
+	loop_timer_arm(&v->go_on, UINT64_MAX);
 }
 
 static const char *const feature_names[] = { [VIRTIO_VSOCK_F_STREAM] = "stream" };
@@ -711,6 +736,7 @@ static void stop(struct vsock *v)
 	if (v->accepting)
 		loop_del_fd(v->accepting);
 	unix_unlisten(v->listener, v->path);
+	loop_timer_arm(&v->go_on, UINT64_MAX);
 	free_all(v);
 	reap(v);
 }
@@ -727,6 +753,7 @@ static int vsock_create(struct device *d)
 	v->last_ready = &v->ready;
 	v->next_port = HOST_PORTS;
 	v->config.guest_cid = v->cid;
+	loop_timer_init(&v->go_on, v->loop, v->lock, go_on, v);
 	v->listener = vsock_listen(d->said, v->path);
 	if (v->listener < 0)
 		return v->listener;

@@ -448,6 +448,75 @@ static void who_sends_more_than_there_is_room_for_is_cut_off(void **state)
 	close(fd);
 }
 
+/* ---- Those who never stop ---- */
+
+/* A guest that gives each buffer of @queue back at once. The linker puts this in the way of the real one. */
+static struct {
+	struct fixture *f;
+	unsigned queue, count;
+} untiring;
+#define UNTIRING_MAX 100000 /* or the test would not end */
+
+void __real_virtq_push(struct virtq_chain *c, uint32_t written);
+void __wrap_virtq_push(struct virtq_chain *c, uint32_t written);
+
+void __wrap_virtq_push(struct virtq_chain *c, uint32_t written)
+{
+	unsigned queue = virtq_index(c->queue);
+	uint16_t id = c->id;
+	struct driver_queue *q;
+
+	__real_virtq_push(c, written);
+	if (!untiring.f || queue != untiring.queue || ++untiring.count >= UNTIRING_MAX)
+		return;
+	q = &untiring.f->d->queue[queue];
+	q->avail->ring[q->avail->idx % DRIVER_ENTRIES] = id;
+	q->avail->idx++;
+}
+
+static void a_guest_that_never_stops_has_turns(void **state)
+{
+	struct fixture *f = *state;
+	int fd = to_service(f, 5000);
+	unsigned before;
+
+	untiring.f = f;
+	untiring.queue = VIRTIO_VSOCK_QUEUE_TX;
+	untiring.count = 0;
+	send_op(f, VIRTIO_VSOCK_OP_CREDIT_UPDATE, 5000, SERVICE);
+	before = untiring.count;
+	assert_in_range(before, 1, 1000);
+	fake_loop_ms(f->d->vm.loop, 1); /* others have theirs in between: this one's end */
+	untiring.f = NULL;
+	assert_true(untiring.count > before);
+	close(fd);
+}
+
+static void a_host_that_never_stops_has_turns(void **state)
+{
+	static const char text[5000];
+	struct fixture *f = *state;
+	int fd;
+
+	start(f); /* without buffers, but for one byte each */
+	give_buffer(f, f->rx, sizeof(f->h) + 1);
+	send_op(f, VIRTIO_VSOCK_OP_REQUEST, 5000, SERVICE);
+	assert_true(driver_done(f->d, VIRTIO_VSOCK_QUEUE_RX, NULL, NULL));
+	fd = accept(f->service, NULL, NULL);
+	assert_int_equal(write(fd, text, sizeof(text)), sizeof(text));
+	fake_loop_ms(f->d->vm.loop, 2);
+	untiring.f = f;
+	untiring.queue = VIRTIO_VSOCK_QUEUE_RX;
+	untiring.count = 0;
+	give_buffer(f, f->rx, sizeof(f->h) + 1);
+	assert_in_range(untiring.count, 1, 1000);
+	for (unsigned i = 0; i < 1000 && untiring.count < sizeof(text); i++)
+		fake_loop_ms(f->d->vm.loop, 1);
+	untiring.f = NULL;
+	assert_int_equal(untiring.count, sizeof(text));
+	close(fd);
+}
+
 /* ---- No buffers, resets, other rules ---- */
 
 static void without_buffers_the_guest_waits_and_nothing_is_lost(void **state)
@@ -678,6 +747,8 @@ int main(void)
 		T(no_more_is_sent_than_the_guest_has_room_for),
 		T(the_guest_is_told_when_there_is_room_again),
 		T(who_sends_more_than_there_is_room_for_is_cut_off),
+		T(a_guest_that_never_stops_has_turns),
+		T(a_host_that_never_stops_has_turns),
 		T(without_buffers_the_guest_waits_and_nothing_is_lost),
 		T(a_reset_ends_all_and_the_driver_hears_of_it),
 		T(who_comes_before_the_driver_is_not_kept_waiting),
