@@ -27,11 +27,12 @@ static void on_events(void *opaque, uint32_t events);
 
 /*
  * A watch that waits for nothing would still be told of a peer that has gone, again and again, while there is
- * no room for what it has left behind. So there is none then.
+ * no room for what it has left behind. So there is none then, unless that is what somebody waits for.
  */
 static void watch(struct vsock_stream *s)
 {
-	uint32_t events = (s->readable || s->ended ? 0 : EPOLLIN) | (s->used ? EPOLLOUT : 0);
+	uint32_t events =
+		(s->readable || s->ended ? 0 : EPOLLIN) | (s->used ? EPOLLOUT : 0) | (s->held ? EPOLLERR : 0);
 
 	if (events == s->watching)
 		return;
@@ -87,6 +88,20 @@ bool vsock_stream_gone(const struct vsock_stream *s)
 	struct pollfd p = { .fd = s->fd };
 
 	return s->fd < 0 || (poll(&p, 1, 0) == 1 && p.revents & (POLLHUP | POLLERR));
+}
+
+bool vsock_stream_deserted(const struct vsock_stream *s)
+{
+	char c;
+
+	return vsock_stream_gone(s) && recv(s->fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) != 1;
+}
+
+void vsock_stream_hold(struct vsock_stream *s, bool on)
+{
+	s->held = on;
+	s->readable = true;
+	watch(s);
 }
 
 static void keep(struct vsock_stream *s, const uint8_t *p, size_t len)

@@ -424,6 +424,7 @@ static void on_response(struct conn *c)
 		return;
 	}
 	c->state = CONN_OPEN;
+	vsock_stream_hold(&c->stream, false);
 	snprintf(text, sizeof(text), "OK %u\n", c->host_port);
 	vsock_stream_say(&c->stream, text);
 }
@@ -567,6 +568,7 @@ static void request(struct conn *c, uint32_t port)
 	c->host_port = free_port(c->v, port);
 	c->state = CONN_REQUESTED;
 	insert(c, list_of(c));
+	vsock_stream_hold(&c->stream, true);
 	c->to_send = SEND_REQUEST;
 	make_ready(c);
 }
@@ -597,6 +599,21 @@ static void read_command(struct conn *c)
 	free_conn(c);
 }
 
+/*
+ * Whoever connected has left before the guest has answered. A guest that never does shall not have the table
+ * full of those; but what they have said without waiting for an answer is kept for it.
+ */
+static void caller_left(struct conn *c)
+{
+	vsock_stream_hold(&c->stream, false);
+	if (!vsock_stream_deserted(&c->stream))
+		return;
+	if (c->to_send & SEND_REQUEST)
+		free_conn(c); /* it has not even been asked */
+	else
+		kill_conn(c);
+}
+
 static void conn_readable(void *opaque)
 {
 	struct conn *c = opaque;
@@ -604,6 +621,8 @@ static void conn_readable(void *opaque)
 	reap(c->v);
 	if (c->state == CONN_COMMAND)
 		read_command(c);
+	else if (c->state == CONN_REQUESTED)
+		caller_left(c);
 	else if (has_something(c))
 		make_ready(c);
 	pump(c->v);

@@ -40,6 +40,7 @@ struct vsock_stream {
 	const struct vsock_user *user;
 	void *opaque;
 	bool readable, ended;           /* ended: nothing will be read any more */
+	bool held;                      /* not to be read for now */
 	bool closing;                   /* for writing, once the buffer is empty */
 	uint8_t *buffer;                /* VSOCK_BUFFER_BYTES, when it is needed first */
 	uint32_t head, used;
@@ -54,6 +55,10 @@ void vsock_stream_close(struct vsock_stream *s);
 ssize_t vsock_stream_read(struct vsock_stream *s, const struct iovec *iov, unsigned count);
 /* After 0 was read: is the other side gone altogether, or does it only send no more? */
 bool vsock_stream_gone(const struct vsock_stream *s);
+/* Gone altogether, and it has left nothing to be read. */
+bool vsock_stream_deserted(const struct vsock_stream *s);
+/* While it is on `readable' is called only when the other side has gone. Afterwards there may be something to read. */
+void vsock_stream_hold(struct vsock_stream *s, bool on);
 /*
  * Takes all, which must fit beside what is in the buffer. Returns the bytes that went through at once, which
  * `taken' is not called for; -errno.

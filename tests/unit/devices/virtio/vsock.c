@@ -293,6 +293,48 @@ static void where_nobody_listens_there_is_a_reset(void **state)
 	close(fd);
 }
 
+static void a_host_that_does_not_wait_is_forgotten(void **state)
+{
+	struct fixture *f = *state;
+	int fd = unix_socket(f->path, false);
+	uint32_t port;
+
+	say(fd, "CONNECT 22\n");
+	receive_op(f, VIRTIO_VSOCK_OP_REQUEST);
+	port = f->h.src_port;
+	close(fd);
+	receive_op(f, VIRTIO_VSOCK_OP_RST);
+	assert_int_equal(f->h.src_port, port);
+	assert_int_equal(f->h.dst_port, 22);
+	send_op(f, VIRTIO_VSOCK_OP_RESPONSE, 22, port);
+	receive_op(f, VIRTIO_VSOCK_OP_RST);
+	/* What it has said is another matter. */
+	fd = unix_socket(f->path, false);
+	say(fd, "CONNECT 22\nlog this");
+	close(fd);
+	receive_op(f, VIRTIO_VSOCK_OP_REQUEST);
+	nothing_comes(f);
+	port = f->h.src_port;
+	send_op(f, VIRTIO_VSOCK_OP_RESPONSE, 22, port);
+	receive_op(f, VIRTIO_VSOCK_OP_RW);
+	assert_memory_equal(f->data, "log this", 8);
+	receive_op(f, VIRTIO_VSOCK_OP_SHUTDOWN);
+	send_op(f, VIRTIO_VSOCK_OP_RST, 22, port);
+	/* More often than there are connections, and the guest has no buffer to be asked with. */
+	start(f);
+	for (unsigned i = 0; i < 1500; i++) {
+		fd = unix_socket(f->path, false);
+		fake_loop_ms(f->d->vm.loop, 0);
+		say(fd, "CONNECT 22\n");
+		fake_loop_ms(f->d->vm.loop, 0);
+		close(fd);
+		fake_loop_ms(f->d->vm.loop, 0);
+	}
+	give_buffers(f);
+	nothing_comes(f);
+	close(to_service(f, 5000));
+}
+
 /* ---- The end ---- */
 
 static void each_direction_ends_by_itself(void **state)
@@ -741,6 +783,7 @@ int main(void)
 		T(the_host_talks_to_the_guest),
 		T(a_command_that_is_none_ends_it),
 		T(where_nobody_listens_there_is_a_reset),
+		T(a_host_that_does_not_wait_is_forgotten),
 		T(each_direction_ends_by_itself),
 		T(the_guest_ends_it_and_what_it_said_arrives),
 		T(a_host_that_goes_is_missed_after_its_last_word),
