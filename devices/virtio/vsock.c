@@ -41,6 +41,7 @@ enum conn_state {
 	CONN_REQUESTED, /* the guest has not answered */
 	CONN_OPEN,
 	CONN_DEAD, /* but for a last RST */
+	CONN_LEFT, /* the guest knows it no more; the host has not taken all that it had said */
 };
 
 enum {
@@ -54,7 +55,7 @@ enum {
 
 struct conn {
 	struct vsock *v;
-	struct conn *next; /* in its bucket, or of those that say commands */
+	struct conn *next; /* in its bucket, or of those that the guest does not know */
 	struct conn *next_ready, *next_freed;
 	uint32_t guest_port, host_port;
 	enum conn_state state;
@@ -78,7 +79,7 @@ struct vsock {
 	pthread_mutex_t *lock;
 	int listener;
 	struct loop_fd *accepting;
-	struct conn *bucket[BUCKETS], *commands, *freed;
+	struct conn *bucket[BUCKETS], *unknown, *freed;
 	struct conn *ready, **last_ready;
 	unsigned conn_count;
 	uint32_t next_port;
@@ -115,7 +116,9 @@ static void insert(struct conn *c, struct conn **list)
 
 static struct conn **list_of(struct conn *c)
 {
-	return c->state == CONN_COMMAND ? &c->v->commands : bucket_of(c->v, c->guest_port, c->host_port);
+	bool unknown = c->state == CONN_COMMAND || c->state == CONN_LEFT;
+
+	return unknown ? &c->v->unknown : bucket_of(c->v, c->guest_port, c->host_port);
 }
 
 static void take_out(struct conn *c)
@@ -479,10 +482,27 @@ static void on_shutdown(struct conn *c, uint32_t flags)
 	end_if_all_is_said(c);
 }
 
+/*
+ * Linux says after eight seconds of waiting for ours that it is over. What it had said until it was at an end
+ * is not lost because its reader takes longer.
+ */
+static void on_reset(struct conn *c)
+{
+	if (!c->stream.used || !(c->shutdown & VIRTIO_VSOCK_SHUTDOWN_SEND)) {
+		free_conn(c);
+		return;
+	}
+	vsock_stream_stop_reading(&c->stream);
+	unready(c);
+	take_out(c);
+	c->state = CONN_LEFT;
+	insert(c, list_of(c));
+}
+
 static void on_packet(struct conn *c, const struct virtio_vsock_hdr *h, struct virtq_chain *chain)
 {
 	if (h->op == VIRTIO_VSOCK_OP_RST) {
-		free_conn(c);
+		on_reset(c);
 		return;
 	}
 	if (c->state == CONN_DEAD)
@@ -632,6 +652,11 @@ static void conn_taken(void *opaque, uint32_t bytes)
 {
 	struct conn *c = opaque;
 
+	if (c->state == CONN_LEFT) {
+		if (!c->stream.used)
+			free_conn(c);
+		return;
+	}
 	c->forwarded += bytes;
 	credit_if_needed(c);
 	end_if_all_is_said(c);
@@ -700,8 +725,8 @@ static void go_on(void *opaque)
 
 static void free_all(struct vsock *v)
 {
-	while (v->commands)
-		free_conn(v->commands);
+	while (v->unknown)
+		free_conn(v->unknown);
 	for (unsigned i = 0; i < BUCKETS; i++)
 		while (v->bucket[i])
 			free_conn(v->bucket[i]);

@@ -175,6 +175,17 @@ static void receive_op(struct fixture *f, unsigned op)
 	assert_int_equal(f->h.op, op);
 }
 
+/* Whatever has come by now. */
+static void drop_packets(struct fixture *f)
+{
+	unsigned id;
+
+	while (driver_done(f->d, VIRTIO_VSOCK_QUEUE_TX, NULL, NULL))
+		;
+	while (driver_done(f->d, VIRTIO_VSOCK_QUEUE_RX, &id, NULL))
+		give_buffer(f, f->rx_of[id], RX_BYTES);
+}
+
 static void nothing_comes(struct fixture *f) { assert_false(receive(f)); }
 
 /* ---- Connections ---- */
@@ -382,6 +393,61 @@ static void the_guest_ends_it_and_what_it_said_arrives(void **state)
 		;
 	assert_int_equal(f->h.op, VIRTIO_VSOCK_OP_RST);
 	close(fd);
+}
+
+/* As Linux after eight seconds: whoever takes longer to read has not less to read. */
+static void what_it_said_arrives_when_it_waits_no_more(void **state)
+{
+	static uint8_t data[64 * KIB];
+	struct fixture *f = *state;
+	int fd = to_service(f, 5000), again, n;
+	size_t got = 0;
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &(int){ 4096 }, sizeof(int));
+	for (unsigned i = 0; i < 4; i++)
+		send_data(f, 5000, SERVICE, data, sizeof(data));
+	send_shutdown(f, 5000, SERVICE, VIRTIO_VSOCK_SHUTDOWN_BOTH);
+	send_op(f, VIRTIO_VSOCK_OP_RST, 5000, SERVICE);
+	while (receive(f))
+		assert_int_equal(f->h.op, VIRTIO_VSOCK_OP_CREDIT_UPDATE);
+	again = to_service(f, 5000); /* its port is free */
+	while ((n = (int)read(fd, data, sizeof(data))) != 0) {
+		if (n < 0)
+			fake_loop_ms(f->d->vm.loop, 1);
+		else
+			got += (size_t)n;
+	}
+	assert_int_equal(got, 4 * sizeof(data));
+	nothing_comes(f);
+	/* Who has said no end is cut off. */
+	for (unsigned i = 0; i < 4; i++)
+		send_data(f, 5000, SERVICE, data, sizeof(data));
+	send_op(f, VIRTIO_VSOCK_OP_RST, 5000, SERVICE);
+	for (got = 0; (n = (int)read(again, data, sizeof(data))) > 0; got += (size_t)n)
+		;
+	assert_int_equal(n, 0);
+	assert_true(got < 4 * sizeof(data));
+	close(again);
+	close(fd);
+}
+
+/* Nobody will take the rest. */
+static void a_reader_that_goes_ends_what_was_left_for_it(void **state)
+{
+	static uint8_t data[64 * KIB];
+	struct fixture *f = *state;
+
+	for (unsigned round = 0; round < 1100; round++) {
+		int fd = to_service(f, 5000);
+
+		for (unsigned i = 0; i < 4; i++)
+			send_data(f, 5000, SERVICE, data, sizeof(data));
+		send_shutdown(f, 5000, SERVICE, VIRTIO_VSOCK_SHUTDOWN_BOTH);
+		send_op(f, VIRTIO_VSOCK_OP_RST, 5000, SERVICE);
+		close(fd);
+		fake_loop_ms(f->d->vm.loop, 0);
+		drop_packets(f);
+	}
 }
 
 static void a_host_that_goes_is_missed_after_its_last_word(void **state)
@@ -727,7 +793,6 @@ static void any_packet_is_survived(void **state)
 		struct virtio_vsock_hdr h = header(f, (unsigned)(seed >> 3) % 9, (unsigned)(seed >> 7) % 5,
 						   seed & 1 ? SERVICE : (1u << 30) + (unsigned)(seed >> 20) % 5);
 		uint8_t data[256] = { 0 };
-		unsigned id;
 		int fd;
 
 		h.len = (uint32_t)(seed >> 30) % 256;
@@ -738,8 +803,6 @@ static void any_packet_is_survived(void **state)
 		seed ^= seed << 13;
 		seed ^= seed >> 7;
 		seed ^= seed << 17;
-		while (driver_done(f->d, VIRTIO_VSOCK_QUEUE_TX, NULL, NULL))
-			;
 		if (i % 16 == 0) {
 			fd = accept4(f->service, NULL, NULL, SOCK_NONBLOCK);
 			if (fd >= 0) {
@@ -751,8 +814,7 @@ static void any_packet_is_survived(void **state)
 			fake_loop_ms(f->d->vm.loop, 0);
 			close(fd);
 		}
-		while (driver_done(f->d, VIRTIO_VSOCK_QUEUE_RX, &id, NULL))
-			give_buffer(f, f->rx_of[id], RX_BYTES);
+		drop_packets(f);
 	}
 	log_set_level(LOG_INFO);
 	assert_false(driver_broken(f->d));
@@ -786,6 +848,8 @@ int main(void)
 		T(a_host_that_does_not_wait_is_forgotten),
 		T(each_direction_ends_by_itself),
 		T(the_guest_ends_it_and_what_it_said_arrives),
+		T(what_it_said_arrives_when_it_waits_no_more),
+		T(a_reader_that_goes_ends_what_was_left_for_it),
 		T(a_host_that_goes_is_missed_after_its_last_word),
 		T(no_more_is_sent_than_the_guest_has_room_for),
 		T(the_guest_is_told_when_there_is_room_again),
