@@ -289,8 +289,10 @@ static uint16_t next_packet(struct conn *c, const struct virtq_chain *chain, str
 
 			c->our_shutdown = gone ? VIRTIO_VSOCK_SHUTDOWN_BOTH : VIRTIO_VSOCK_SHUTDOWN_SEND;
 			c->to_send |= SEND_SHUTDOWN;
-			if (gone)
+			if (gone) {
 				vsock_stream_close(&c->stream);
+				c->forwarded = c->received;
+			}
 		} else if (n != -EAGAIN) {
 			kill_conn(c);
 			c->to_send = 0;

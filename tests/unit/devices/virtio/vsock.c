@@ -469,6 +469,30 @@ static void a_host_that_goes_is_missed_after_its_last_word(void **state)
 	receive_op(f, VIRTIO_VSOCK_OP_RST);
 }
 
+static void what_nobody_will_read_is_room_again(void **state)
+{
+	static uint8_t data[64 * KIB];
+	struct fixture *f = *state;
+	int fd;
+
+	f->buffer = 0;
+	fd = to_service(f, 5000);
+	say(fd, "x");
+	receive_op(f, VIRTIO_VSOCK_OP_CREDIT_REQUEST);
+	for (unsigned i = 0; i < 4; i++)
+		send_data(f, 5000, SERVICE, data, sizeof(data));
+	shutdown(fd, SHUT_RDWR);
+	f->buffer = 1000;
+	send_op(f, VIRTIO_VSOCK_OP_CREDIT_UPDATE, 5000, SERVICE);
+	do
+		assert_true(receive(f));
+	while (f->h.op == VIRTIO_VSOCK_OP_CREDIT_UPDATE || f->h.op == VIRTIO_VSOCK_OP_RW);
+	assert_int_equal(f->h.op, VIRTIO_VSOCK_OP_SHUTDOWN);
+	assert_int_equal(f->h.flags, VIRTIO_VSOCK_SHUTDOWN_BOTH);
+	assert_int_equal(f->h.fwd_cnt, 4 * sizeof(data));
+	close(fd);
+}
+
 /* ---- Credit ---- */
 
 static void no_more_is_sent_than_the_guest_has_room_for(void **state)
@@ -851,6 +875,7 @@ int main(void)
 		T(what_it_said_arrives_when_it_waits_no_more),
 		T(a_reader_that_goes_ends_what_was_left_for_it),
 		T(a_host_that_goes_is_missed_after_its_last_word),
+		T(what_nobody_will_read_is_room_again),
 		T(no_more_is_sent_than_the_guest_has_room_for),
 		T(the_guest_is_told_when_there_is_room_again),
 		T(who_sends_more_than_there_is_room_for_is_cut_off),
