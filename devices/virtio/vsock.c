@@ -35,6 +35,7 @@
 #define COMMAND_BYTES 32
 /* In a row: who never stops, guest or host, shall not keep others from the device and from the loop. */
 #define PACKETS_MAX 256
+#define PAUSE_NS    (NSEC_PER_SEC / 10) /* until there may be file descriptors again */
 
 enum conn_state {
 	CONN_COMMAND,   /* from the host; has not said where to */
@@ -85,7 +86,8 @@ struct vsock {
 	uint32_t next_port;
 	struct virtio_vsock_hdr stray[STRAYS_MAX]; /* answers to packets of no connection */
 	unsigned stray_count;
-	bool tell_reset; /* there were connections that the driver may still believe in */
+	bool tell_reset;         /* there were connections that the driver may still believe in */
+	struct loop_timer pause; /* in accepting */
 	struct loop_timer go_on; /* there are more packets than fit in a row */
 	struct {
 		uint64_t guest_cid;
@@ -667,6 +669,20 @@ static void conn_taken(void *opaque, uint32_t bytes)
 
 static const struct vsock_user conn_user = { .readable = conn_readable, .taken = conn_taken };
 
+/* The host has no more descriptors. Whoever waits does so for a while, and we do not look all the time. */
+static void pause_accepting(struct vsock *v)
+{
+	loop_mod_fd(v->accepting, 0);
+	loop_timer_arm(&v->pause, loop_now_ns() + PAUSE_NS);
+}
+
+static void pause_over(void *opaque)
+{
+	struct vsock *v = opaque;
+
+	loop_mod_fd(v->accepting, EPOLLIN);
+}
+
 static void on_accept(void *opaque, uint32_t events)
 {
 	struct vsock *v = opaque;
@@ -674,6 +690,8 @@ static void on_accept(void *opaque, uint32_t events)
 	struct conn *c;
 
 	(void)events;
+	if (fd < 0 && (errno == EMFILE || errno == ENFILE))
+		pause_accepting(v);
 	reap(v);
 	if (fd < 0)
 		return;
@@ -782,6 +800,7 @@ static void stop(struct vsock *v)
 	if (v->accepting)
 		loop_del_fd(v->accepting);
 	unix_unlisten(v->listener, v->path);
+	loop_timer_arm(&v->pause, UINT64_MAX);
 	loop_timer_arm(&v->go_on, UINT64_MAX);
 	free_all(v);
 	reap(v);
@@ -799,6 +818,7 @@ static int vsock_create(struct device *d)
 	v->last_ready = &v->ready;
 	v->next_port = HOST_PORTS;
 	v->config.guest_cid = v->cid;
+	loop_timer_init(&v->pause, v->loop, v->lock, pause_over, v);
 	loop_timer_init(&v->go_on, v->loop, v->lock, go_on, v);
 	v->listener = vsock_listen(d->said, v->path);
 	if (v->listener < 0)

@@ -649,6 +649,41 @@ static void a_host_that_never_stops_has_turns(void **state)
 	close(fd);
 }
 
+/* The process has no more descriptors. The linker puts this in the way, too. */
+static struct {
+	bool none;
+	unsigned asked;
+} descriptors;
+
+int __real_accept4(int fd, struct sockaddr *a, socklen_t *len, int flags);
+int __wrap_accept4(int fd, struct sockaddr *a, socklen_t *len, int flags);
+
+int __wrap_accept4(int fd, struct sockaddr *a, socklen_t *len, int flags)
+{
+	if (!descriptors.none)
+		return __real_accept4(fd, a, len, flags);
+	descriptors.asked++;
+	errno = EMFILE;
+	return -1;
+}
+
+static void without_descriptors_who_connects_waits(void **state)
+{
+	struct fixture *f = *state;
+	int fd = unix_socket(f->path, false);
+
+	descriptors.none = true;
+	for (unsigned i = 0; i < 10; i++)
+		fake_loop_ms(f->d->vm.loop, 0);
+	descriptors.none = false;
+	assert_in_range(descriptors.asked, 1, 5);
+	say(fd, "CONNECT 22\n");
+	for (unsigned i = 0; i < 100 && !receive(f); i++)
+		;
+	assert_int_equal(f->h.op, VIRTIO_VSOCK_OP_REQUEST);
+	close(fd);
+}
+
 /* ---- No buffers, resets, other rules ---- */
 
 static void without_buffers_the_guest_waits_and_nothing_is_lost(void **state)
@@ -881,6 +916,7 @@ int main(void)
 		T(who_sends_more_than_there_is_room_for_is_cut_off),
 		T(a_guest_that_never_stops_has_turns),
 		T(a_host_that_never_stops_has_turns),
+		T(without_descriptors_who_connects_waits),
 		T(without_buffers_the_guest_waits_and_nothing_is_lost),
 		T(a_reset_ends_all_and_the_driver_hears_of_it),
 		T(who_comes_before_the_driver_is_not_kept_waiting),
