@@ -49,9 +49,9 @@ struct vconsole {
 	struct virtio_device virtio; /* first */
 	const char *console;
 	struct opt_list named;
-	struct virtio_console_config config;
-	struct port *port[NAMED_MAX + 1]; /* by number; NULL: none */
-	unsigned port_count;              /* of numbers */
+	struct virtio_console_config config, ours; /* as the driver sees it, who may write; as it is */
+	struct port *port[NAMED_MAX + 1];          /* by number; NULL: none */
+	unsigned port_count;                       /* of numbers */
 };
 
 static struct vconsole *of(struct virtio_device *v) { return (struct vconsole *)v; }
@@ -146,7 +146,7 @@ static const uint8_t told[] = { VIRTIO_CONSOLE_DEVICE_ADD, VIRTIO_CONSOLE_CONSOL
 static void tell(struct port *p, unsigned event, struct virtq_chain *c)
 {
 	struct virtio_console_control m = { .id = p->id, .event = (uint16_t)event, .value = 1 };
-	const struct virtio_console_resize size = { p->all->config.cols, p->all->config.rows };
+	const struct virtio_console_resize size = { p->all->ours.cols, p->all->ours.rows };
 	size_t len;
 
 	if (event == VIRTIO_CONSOLE_PORT_OPEN)
@@ -205,7 +205,7 @@ static void port_ready(struct port *p)
 	if (p->name[0])
 		p->owed |= EVENT(PORT_NAME);
 	else
-		p->owed |= EVENT(CONSOLE_PORT) | (p->all->config.cols ? EVENT(RESIZE) : 0);
+		p->owed |= EVENT(CONSOLE_PORT) | (p->all->ours.cols ? EVENT(RESIZE) : 0);
 }
 
 static void handle(struct vconsole *a, const struct virtio_console_control *m)
@@ -265,27 +265,27 @@ static void read_size(struct vconsole *a)
 {
 	const struct port *p = a->port[0];
 
-	if (!p || !p->end || !console_size(p->end, &a->config.cols, &a->config.rows))
-		a->config.cols = a->config.rows = 0;
+	if (!p || !p->end || !console_size(p->end, &a->ours.cols, &a->ours.rows))
+		a->ours.cols = a->ours.rows = 0;
+	a->config = a->ours;
 }
 
 static void on_changed(void *opaque)
 {
 	struct port *p = opaque;
 	struct vconsole *a = p->all;
-	uint16_t cols = a->config.cols, rows = a->config.rows;
+	uint16_t cols = a->ours.cols, rows = a->ours.rows;
+	bool resized;
 
 	if (!p->id)
 		read_size(a);
-	if (!multiport(a)) {
-		if (cols != a->config.cols || rows != a->config.rows)
-			virtio_config_changed(&a->virtio);
-		return;
-	}
-	if (!p->ready)
+	resized = cols != a->ours.cols || rows != a->ours.rows;
+	if (resized)
+		virtio_config_changed(&a->virtio);
+	if (!multiport(a) || !p->ready)
 		return;
 	p->owed |= EVENT(PORT_OPEN);
-	if (cols != a->config.cols || rows != a->config.rows)
+	if (resized)
 		p->owed |= EVENT(RESIZE);
 	tell_all(a);
 }
@@ -306,7 +306,7 @@ static int vconsole_start(struct virtio_device *v)
 		return 0;
 	a->port[0]->open = true;
 	/* Linux up to 6.1 at least reads the size only when it is told that it has changed. */
-	if (a->config.cols)
+	if (a->ours.cols)
 		virtio_config_changed(v);
 	return 0;
 }
@@ -367,14 +367,14 @@ static void vconsole_notify(struct virtio_device *v, unsigned queue)
 		discard(virtio_queue(v, queue));
 }
 
-/* For a guest in distress: one character, from the first moment on (5.3.4). */
+/* For a guest in distress: one character, from the first moment on (5.3.4). The rest is not the driver's to write. */
 static void vconsole_written(struct virtio_device *v, unsigned offset, unsigned bytes)
 {
 	struct vconsole *a = of(v);
 	uint8_t byte = (uint8_t)a->config.emerg_wr;
 
 	(void)bytes;
-	a->config.emerg_wr = 0;
+	a->config = a->ours;
 	if (offset == offsetof(struct virtio_console_config, emerg_wr) && a->port[0] && a->port[0]->end)
 		console_write(a->port[0]->end, &byte, 1);
 }
@@ -506,8 +506,8 @@ static int vconsole_create(struct device *d)
 		free_ports(a);
 		return err;
 	}
+	a->ours.max_nr_ports = a->port_count;
 	read_size(a);
-	a->config.max_nr_ports = a->port_count;
 	/* A size of 0 is one that nobody knows, as yet. */
 	if (a->console)
 		features |= UINT64_C(1) << VIRTIO_CONSOLE_F_EMERG_WRITE | UINT64_C(1) << VIRTIO_CONSOLE_F_SIZE;

@@ -195,6 +195,19 @@ static void emergency_characters_need_no_driver(void **state)
 	expect_file(f->log, "oops");
 }
 
+static void the_rest_of_the_configuration_is_not_the_drivers(void **state)
+{
+	struct fixture *f = *state;
+
+	for (unsigned i = 0; i < 12; i += 4)
+		driver_set_reg(f->d, VIRTIO_MMIO_CONFIG + i, 'x');
+	assert_int_equal(driver_reg(f->d, VIRTIO_MMIO_CONFIG), 0);
+	assert_int_equal(driver_reg(f->d, VIRTIO_MMIO_CONFIG + 4), 2);
+	assert_int_equal(driver_reg(f->d, VIRTIO_MMIO_CONFIG + 8), 0);
+	fake_loop_ms(f->d->vm.loop, 10);
+	expect_file(f->log, "x");
+}
+
 static void without_multiport_port_0_works_and_the_others_are_not_there(void **state)
 {
 	struct fixture *f = *state;
@@ -359,21 +372,20 @@ static void ends_survive_the_device(void **state)
 
 /* ---- The window ---- */
 
-static void a_window_that_changes_is_told(void **state)
+static void window_that_changes(const char *options, uint64_t features)
 {
 	int master = posix_openpt(O_RDWR | O_NOCTTY), saved = dup(STDIN_FILENO), slave;
 	struct winsize size = { .ws_col = 100, .ws_row = 30 };
 	uint32_t generation;
 	struct driver *d;
 
-	(void)state;
 	assert_true(master >= 0 && !grantpt(master) && !unlockpt(master));
 	slave = open(ptsname(master), O_RDWR | O_NOCTTY);
 	assert_int_equal(ioctl(master, TIOCSWINSZ, &size), 0);
 	dup2(slave, STDIN_FILENO);
-	d = driver_new("virtio-console,console=stdio");
+	d = driver_new(options);
 	assert_non_null(d);
-	driver_start(d, SIZE);
+	driver_start(d, features);
 	assert_int_equal(driver_reg(d, VIRTIO_MMIO_CONFIG), 30 << 16 | 100);
 	generation = driver_reg(d, VIRTIO_MMIO_CONFIG_GENERATION);
 	size.ws_col = 80;
@@ -388,6 +400,13 @@ static void a_window_that_changes_is_told(void **state)
 	close(saved);
 	close(slave);
 	close(master);
+}
+
+static void a_window_that_changes_is_told(void **state)
+{
+	(void)state;
+	window_that_changes("virtio-console,console=stdio", SIZE);
+	window_that_changes("virtio-console,console=stdio,port=a:null", SIZE | MULTIPORT);
 }
 
 /* ---- Hostile ---- */
@@ -476,6 +495,7 @@ int main(void)
 		T(the_terminal_can_be_had_once),
 		cmocka_unit_test(a_console_alone_needs_no_control_messages),
 		T(emergency_characters_need_no_driver),
+		T(the_rest_of_the_configuration_is_not_the_drivers),
 		T(without_multiport_port_0_works_and_the_others_are_not_there),
 		T(ports_are_announced_named_and_opened),
 		T(bytes_go_both_ways_once_the_port_is_open),
