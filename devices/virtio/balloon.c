@@ -63,7 +63,7 @@ static void discard_pages(struct balloon *b, uint32_t *pfn, size_t count)
 {
 	qsort(pfn, count, sizeof(*pfn), by_number);
 	for (size_t i = 0, n; i < count; i += n) {
-		for (n = 1; i + n < count && pfn[i + n] - pfn[i] <= n; n++)
+		for (n = 1; i + n < count && pfn[i + n] - pfn[i + n - 1] <= 1; n++)
 			;
 		discard(b, (uint64_t)pfn[i] * VIRTIO_BALLOON_PAGE_BYTES,
 			(uint64_t)(pfn[i + n - 1] - pfn[i] + 1) * VIRTIO_BALLOON_PAGE_BYTES);

@@ -107,6 +107,24 @@ static void pages_in_the_balloon_are_the_hosts_again(void **state)
 	assert_true(driver_done(d, VIRTIO_BALLOON_DEFLATE, NULL, NULL));
 }
 
+/* Named twice it is no two, and what stands between others is not among them. */
+static void pages_that_are_named_twice_are_no_more(void **state)
+{
+	struct driver *d = *state;
+	uint64_t at = used_pages(d, 64), page = (uint64_t)sysconf(_SC_PAGESIZE) / PAGE;
+	uint32_t pfn[5 * 16], count = 0;
+
+	driver_start(d, 0);
+	/* The first of four pages of the host's, three times, and the third. */
+	for (unsigned i = 0; i < page; i++)
+		for (unsigned n = 0; n < 4; n++)
+			pfn[count++] = (uint32_t)(at / PAGE + i + (n == 3 ? 2 * page : 0));
+	balloon(d, VIRTIO_BALLOON_INFLATE, pfn, count);
+	assert_true(driver_done(d, VIRTIO_BALLOON_INFLATE, NULL, NULL));
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(resident(d, at + i * page * PAGE), i & 1);
+}
+
 static void report(struct driver *d, unsigned queue, uint64_t at, uint32_t bytes)
 {
 	driver_add(d, queue, 0, 0, at, bytes);
@@ -277,6 +295,7 @@ int main(void)
 		T(the_target_is_what_the_balloon_leaves),
 		T(features_are_as_the_options_say),
 		T(pages_in_the_balloon_are_the_hosts_again),
+		T(pages_that_are_named_twice_are_no_more),
 		T(free_pages_are_given_back),
 		T(poisoned_pages_stay_as_they_are),
 		T(statistics_are_fresh_when_asked_for),
