@@ -162,8 +162,10 @@ static void take_stats(struct balloon *b, struct virtq *q)
 {
 	struct virtio_balloon_stat s;
 	struct virtq_chain *c;
+	bool fresh = false;
 
 	while ((c = virtq_pop(q))) {
+		fresh = true;
 		if (b->stats)
 			virtq_push(b->stats, 0);
 		b->stats = c;
@@ -172,9 +174,10 @@ static void take_stats(struct balloon *b, struct virtq *q)
 				b->stat[s.tag] = s.val;
 	}
 	virtq_interrupt(q);
-	if (b->asked)
-		say(b);
+	if (!b->asked || !fresh)
+		return;
 	b->asked = false;
+	say(b);
 }
 
 static void balloon_info(struct device *d)
@@ -182,7 +185,8 @@ static void balloon_info(struct device *d)
 	struct balloon *b = d->state;
 	struct virtq_chain *c = b->stats;
 
-	if (!c)
+	/* Who does not answer, or has not answered the last time. */
+	if (!c || !b->virtio.running)
 		return say(b);
 	b->stats = NULL;
 	b->asked = true;

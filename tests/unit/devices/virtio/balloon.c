@@ -188,11 +188,25 @@ static void statistics_are_fresh_when_asked_for(void **state)
 	assert_string_equal(said, "");
 	free(said);
 	assert_true(driver_done(d, VIRTIO_BALLOON_STATS, NULL, NULL));
+	stderr_begin();
+	driver_notify(d, VIRTIO_BALLOON_STATS); /* without any */
+	said = stderr_end();
+	assert_string_equal(said, "");
+	free(said);
 	s[0].val = 22 * MIB;
 	driver_add(d, VIRTIO_BALLOON_STATS, at, 2 * sizeof(*s), 0, 0);
 	stderr_begin();
 	driver_notify(d, VIRTIO_BALLOON_STATS);
 	said = stderr_end();
+	assert_non_null(strstr(said, "free 22 MiB"));
+	free(said);
+	/* A driver that has broken a rule gives none. */
+	stderr_begin();
+	driver_add(d, VIRTIO_BALLOON_INFLATE, 0, 0, 1, 64);
+	driver_notify(d, VIRTIO_BALLOON_INFLATE);
+	free(stderr_end());
+	assert_true(driver_broken(d));
+	said = info(d);
 	assert_non_null(strstr(said, "free 22 MiB"));
 	free(said);
 }
