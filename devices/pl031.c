@@ -14,6 +14,7 @@
 
 struct pl031 {
 	uint32_t offset; /* guest's seconds minus host's, modulo 2^32 */
+	uint32_t load;   /* what it was set to last */
 	uint32_t match, imsc, ris, line;
 	uint32_t armed; /* the alarm has been set and has not fired */
 	uint32_t ahead; /* it was less than half a round away when we last looked */
@@ -81,7 +82,7 @@ static uint32_t pl031_read(struct device *d, unsigned reg)
 	switch (reg) {
 	case PL031_DR: return now(p, NULL);
 	case PL031_MR: return p->match;
-	case PL031_LR: return now(p, NULL);
+	case PL031_LR: return p->load;
 	case PL031_CR: return 1;
 	case PL031_IMSC: return p->imsc;
 	case PL031_RIS: return p->ris;
@@ -101,6 +102,7 @@ static void pl031_write(struct device *d, unsigned reg, uint32_t value)
 		arm(d);
 		break;
 	case PL031_LR:
+		p->load = value;
 		p->offset += value - now(p, NULL);
 		arm(d);
 		break;
@@ -140,7 +142,7 @@ static void pl031_reset(struct device *d)
 
 	if (d->env->loop)
 		loop_timer_arm(&p->alarm, UINT64_MAX);
-	p->match = p->imsc = p->ris = p->line = p->armed = p->ahead = 0;
+	p->load = p->match = p->imsc = p->ris = p->line = p->armed = p->ahead = 0;
 	device_irq(d, false);
 }
 
@@ -155,8 +157,9 @@ static void pl031_fdt(struct device *d, struct dt *t)
 static const struct device_range pl031_ranges[] = { { "pl031", BOARD_RTC_BASE, BOARD_RTC_SIZE } };
 
 static const struct device_state pl031_state[] = {
-	STATE(struct pl031, offset), STATE(struct pl031, match), STATE(struct pl031, imsc),  STATE(struct pl031, ris),
-	STATE(struct pl031, line),   STATE(struct pl031, armed), STATE(struct pl031, ahead),
+	STATE(struct pl031, offset), STATE(struct pl031, match), STATE(struct pl031, imsc),
+	STATE(struct pl031, ris),    STATE(struct pl031, line),  STATE(struct pl031, armed),
+	STATE(struct pl031, ahead),  STATE(struct pl031, load),
 };
 
 static const struct device_type pl031_type = {

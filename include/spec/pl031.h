@@ -5,7 +5,7 @@
 
 #define PL031_DR        0x000   /* seconds, read only */
 #define PL031_MR        0x004   /* alarm when DR equals it */
-#define PL031_LR        0x008   /* sets DR */
+#define PL031_LR        0x008   /* sets DR; reads as it was written last */
 #define PL031_CR        0x00C   /* bit 0: running; cannot be stopped */
 #define PL031_IMSC      0x010
 #define PL031_RIS       0x014

@@ -37,8 +37,10 @@ static void time_can_be_set_and_survives_a_reset(void **state)
 
 	fake_write(vm, R(PL031_LR), 1000);
 	assert_in_range(fake_read(vm, R(PL031_DR)), 1000, 1001);
+	assert_int_equal(fake_read(vm, R(PL031_LR)), 1000);
 	devices_reset(&vm->devices);
 	assert_in_range(fake_read(vm, R(PL031_DR)), 1000, 1001);
+	assert_int_equal(fake_read(vm, R(PL031_LR)), 0);
 }
 
 static void ids_can_be_read_by_bytes(void **state)
