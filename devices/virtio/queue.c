@@ -213,6 +213,7 @@ bool virtq_enable(struct virtq *q)
 	q->notifications = true;
 	q->armed = false;
 	q->fresh = q->in_flight = 0;
+	q->ration = UINT64_MAX;
 	q->ready = true;
 	return true;
 }
@@ -276,7 +277,7 @@ static bool pending(struct virtq *q)
 	return q->ring->look(q);
 }
 
-bool virtq_empty(struct virtq *q) { return !usable(q) || !pending(q); }
+bool virtq_empty(struct virtq *q) { return !usable(q) || !q->ration || !pending(q); }
 
 struct virtq_chain *virtq_pop(struct virtq *q)
 {
@@ -302,6 +303,7 @@ struct virtq_chain *virtq_pop(struct virtq *q)
 	q->ring->move(q, c->desc_count);
 	q->armed = false;
 	q->in_flight += c->desc_count;
+	q->ration--;
 	return c;
 }
 
@@ -339,6 +341,7 @@ void virtq_unpop(struct virtq_chain *c)
 	q->ring->move(q, -(int)c->desc_count);
 	q->armed = false;
 	q->in_flight -= c->desc_count;
+	q->ration++;
 	drop_chain(q, c);
 }
 

@@ -47,6 +47,7 @@ struct virtq {
 	uint32_t fresh;                         /* pushed since the driver's wish for an interrupt was looked at */
 	uint32_t in_flight;                     /* popped and not pushed */
 	uint32_t epoch;                         /* not 0; another one after each reset */
+	uint64_t ration;                        /* how many requests are still found in this turn */
 
 	/* Every chain ever made for this queue: at most as many as the ring has entries. */
 	struct virtq_chain **chains, *unused;

@@ -24,6 +24,8 @@ static void fv_notify(struct virtio_device *v, unsigned queue)
 {
 	(void)queue;
 	of(v)->notified++;
+	if (of(v)->on_notify)
+		of(v)->on_notify(of(v));
 }
 
 static void fv_config_written(struct virtio_device *v, unsigned offset, unsigned bytes)

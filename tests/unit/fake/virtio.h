@@ -37,6 +37,7 @@ struct fake_virtio {
 	struct mem *mem;
 	uint8_t *ram;
 	/* What the device has been told; what it answers. */
+	void (*on_notify)(struct fake_virtio *f);       /* what it does then; NULL: nothing */
 	unsigned notified, starts, resets, queue_resets, config_writes, config_reads;
 	bool veto;
 	int start_error;

@@ -458,6 +458,45 @@ static void notifications_come_by_eventfd_where_there_are_any(void **state)
 	assert_int_equal(f->notified, 2);
 }
 
+/* The driver has another request as soon as one is done; after a while it has not, or this would not end. */
+static unsigned requests;
+#define REQUESTS_MAX 100000
+
+static void serve_the_untiring(struct fake_virtio *f)
+{
+	struct virtq *q = virtio_queue(&f->state.v, 0);
+	struct virtq_chain *c;
+
+	while ((c = virtq_pop(q))) {
+		virtq_unpop(c);
+		c = virtq_pop(q);
+		virtq_push(c, 0);
+		if (++requests < REQUESTS_MAX)
+			fv_simple(f, 64, false);
+	}
+}
+
+static void a_driver_that_never_stops_has_turns(void **state)
+{
+	struct fake_virtio *f = *state;
+	unsigned before;
+
+	f->vm.has_eventfds = true;
+	f->on_notify = serve_the_untiring;
+	fv_start(f, 0, 8);
+	fv_simple(f, 64, false);
+	eventfd_write(f->vm.kick.fd, 1);
+	fake_loop_ms(f->vm.loop, 0);
+	assert_in_range(requests, 1, REQUESTS_MAX / 10);
+	/* The next is not waited for. */
+	before = requests;
+	fake_loop_ms(f->vm.loop, 0);
+	assert_in_range(requests, before + 1, REQUESTS_MAX / 5);
+	/* Who is notified by a vCPU, as always. */
+	fv_wr(f, VIRTIO_MMIO_QUEUE_NOTIFY, 0);
+	assert_int_equal(requests, REQUESTS_MAX);
+}
+
 static void interrupts_go_by_eventfd_where_there_are_any(void **state)
 {
 	struct fake_virtio *f = *state;
@@ -565,6 +604,7 @@ int main(void)
 		TEST(registers_are_accessed_as_words),
 		TEST(the_configuration_space_is_accessed_by_its_fields),
 		TEST(notifications_come_by_eventfd_where_there_are_any),
+		TEST(a_driver_that_never_stops_has_turns),
 		TEST(interrupts_go_by_eventfd_where_there_are_any),
 		TEST(a_lent_ring_is_left_alone),
 		TEST(no_access_does_harm),
