@@ -8,6 +8,9 @@
  * server is looked for each second. Requests wait HOLD_NS for it; then they fail, and all that come fail at
  * once, until it is back: the guest gets I/O errors, as from a disk that was pulled out, and may go on later.
  *
+ * What comes back may be another process than what went, and nothing in the protocol tells: writes that were answered
+ * and not flushed may be gone. The next flush fails then, though the server would be glad to do it.
+ *
  * libnbd is loaded by the first who needs it, with what it brings along (GnuTLS, libxml2).
  */
 #include <dlfcn.h>
@@ -15,6 +18,7 @@
 #include <libnbd.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -131,7 +135,8 @@ struct call {
 	struct disk_req *r; /* NULL: somebody waits for @done */
 	bool done;
 	int result;
-	unsigned sent; /* times */
+	unsigned sent;   /* times */
+	uint64_t before; /* FLUSH: writes that were answered before it was asked for */
 	struct call *next;
 };
 
@@ -148,7 +153,13 @@ struct nbd {
 	int wake;
 	uint64_t request_max;
 	bool can_flush, can_trim, can_zero, server_readonly;
+	bool below_format; /* what is lost may be an image's own tables */
+	/* Writes that were answered; not counted where there is no flush, and nothing better can be had. */
+	_Atomic uint64_t answered;
 	/* The thread's: */
+	uint64_t stable;   /* of them: flushed, */
+	uint64_t doubtful; /* had a server that went, though not all of them were stable, */
+	uint64_t told;     /* are known not to be stable: a flush behind them has failed */
 	enum state state;
 	bool lost, said;
 	uint64_t up_ns;            /* since when there is a connection */
@@ -214,12 +225,24 @@ static void call_end_data(struct call *c)
 	free(c->data);
 }
 
+/* The thread's; before anybody knows of the answer. */
+static void note_answer(struct nbd *n, const struct call *c)
+{
+	uint64_t *known = c->result ? &n->told : &n->stable;
+
+	if (c->op == CALL_FLUSH && c->before > *known)
+		*known = c->before;
+	if ((c->op == CALL_WRITE || c->op == CALL_ZERO) && !c->result && n->can_flush)
+		n->answered++;
+}
+
 /* The thread's. */
 static void call_done(struct call *c, int result)
 {
 	struct nbd *n = c->n;
 
 	c->result = result;
+	note_answer(n, c);
 	call_end_data(c);
 	if (c->r) {
 		c->r->result = result;
@@ -299,12 +322,21 @@ static struct call *take_waiting(struct nbd *n)
 	return list;
 }
 
+/* A format goes on with what it has in memory of its tables: it has to read them again. */
+static bool flushes_fail(const struct nbd *n) { return n->doubtful > n->told || (n->doubtful && n->below_format); }
+
 static void send_waiting(struct nbd *n)
 {
+	/* All who wait have to know, not only the first. */
+	const bool doubt = flushes_fail(n);
 	struct call *next;
 
 	for (struct call *c = take_waiting(n); c; c = next) {
 		next = c->next;
+		if (doubt && c->op == CALL_FLUSH) {
+			call_done(c, -EIO);
+			continue;
+		}
 		if (!n->lost && send_call(n, c) >= 0)
 			continue;
 		if (!n->lost && !is_gone(n)) {
@@ -381,6 +413,8 @@ static void connection_lost(struct nbd *n, uint64_t now)
 		"disk %s: the server is gone; requests wait %u s for it and then fail, and it is looked for each second",
 		n->l->name, (unsigned)(HOLD_NS / NSEC_PER_SEC));
 	go_down(n);
+	if (n->answered > n->stable)
+		n->doubtful = n->answered;
 	n->lost_ns = now;
 	/* At once, but for a server that goes whenever it has come. */
 	n->next_ns = n->up_ns + AGAIN_NS > now ? n->up_ns + AGAIN_NS : now;
@@ -401,6 +435,17 @@ static bool same_disk(struct nbd *n)
 	return ok;
 }
 
+static const char *what_is_lost(const struct nbd *n)
+{
+	if (!flushes_fail(n))
+		return "";
+	return n->below_format
+		       ? "; writes that it had answered and not flushed may be lost: no flush succeeds until the "
+			 "image is opened again"
+		       : "; writes that it had answered and not flushed may be lost: the next flush fails, so that "
+			 "the guest knows";
+}
+
 static void connected(struct nbd *n, uint64_t now)
 {
 	if (!same_disk(n)) {
@@ -408,9 +453,7 @@ static void connected(struct nbd *n, uint64_t now)
 		n->next_ns = now + AGAIN_NS;
 		return;
 	}
-	log_warn(
-		"disk %s: the server is back; what it had not written when it went is lost, if it does not say otherwise",
-		n->l->name);
+	log_warn("disk %s: the server is back%s", n->l->name, what_is_lost(n));
 	n->state = UP;
 	n->up_ns = now;
 }
@@ -482,6 +525,7 @@ static void *nbd_thread(void *opaque)
 static int call_and_wait(struct nbd *n, struct call *c)
 {
 	c->n = n;
+	c->before = n->answered;
 	pthread_mutex_lock(&n->lock);
 	calls_add(&n->waiting, c);
 	wake(n);
@@ -687,6 +731,7 @@ static int nbd_layer_open(struct disk_layer *l, const char *name, const struct d
 	if (err)
 		return err;
 	n->l = l;
+	n->below_format = cfg->above;
 	n->waiting.last = &n->waiting.first;
 	n->finished_last = &n->finished;
 	pthread_mutex_init(&n->lock, NULL);

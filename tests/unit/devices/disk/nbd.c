@@ -333,6 +333,77 @@ static void a_server_that_stays_away_gives_errors_until_it_is_back(void **state)
 	disk_layer_close(l);
 }
 
+/* kill -9, and another process in its place. */
+static void server_crashes(struct disk_layer *l, const char *plugin)
+{
+	start_nbdkit("%s", plugin);
+	until(l, 0);
+}
+
+static void a_flush_does_not_hide_what_went_with_a_server(void **state)
+{
+	uint8_t b[512] = { 1 };
+	struct disk_layer *l;
+
+	(void)state;
+	images_need("nbdkit");
+	assert_int_equal(images_sh("truncate -s 2M d.raw"), 0);
+	start_nbdkit("file d.raw");
+	log_set_level(LOG_ERR);
+	l = images_open(URL, NULL, false);
+	/* Nothing written, or nothing since it was flushed: nothing is lost. */
+	server_crashes(l, "file d.raw");
+	assert_int_equal(l->type->flush(l), 0);
+	assert_int_equal(images_write(l, 0, b, 512), 0);
+	assert_int_equal(l->type->flush(l), 0);
+	server_crashes(l, "file d.raw");
+	assert_int_equal(l->type->flush(l), 0);
+	/* One that need not be there any more, whatever is written to the next server. */
+	assert_int_equal(images_write(l, 0, b, 512), 0);
+	server_crashes(l, "file d.raw");
+	assert_int_equal(images_write(l, 512, b, 512), 0);
+	assert_int_equal(l->type->flush(l), -EIO);
+	assert_int_equal(l->type->flush(l), 0);
+	assert_int_equal(l->type->write_zeroes(l, 0, 4096, true), 0);
+	server_crashes(l, "file d.raw");
+	assert_int_equal(l->type->flush(l), -EIO);
+	assert_int_equal(l->type->flush(l), 0);
+	/* Who has seen a flush fail while there was no server knows. */
+	assert_int_equal(images_write(l, 0, b, 512), 0);
+	end_server();
+	assert_int_equal(l->type->flush(l), -EIO);
+	server_crashes(l, "file d.raw");
+	assert_int_equal(l->type->flush(l), 0);
+	disk_layer_close(l);
+	log_set_level(LOG_INFO);
+}
+
+/* What it has in memory of its tables is not what they are now. */
+static void an_image_is_not_flushed_any_more_when_writes_were_lost(void **state)
+{
+	uint8_t b[512] = { 1 };
+	struct disk_layer *l;
+
+	(void)state;
+	images_need("nbdkit");
+	images_need("qemu-img");
+	assert_int_equal(images_sh("rm -f q.qcow2; qemu-img create -f qcow2 q.qcow2 4M && truncate -s 16M q.qcow2"),
+			 0);
+	start_nbdkit("file q.qcow2");
+	log_set_level(LOG_ERR);
+	l = images_open(URL, "qcow2", false);
+	assert_int_equal(images_write(l, 0, b, 512), 0);
+	start_nbdkit("file q.qcow2");
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(l->type->flush(l), -EIO);
+	disk_layer_close(l);
+	l = images_open(URL, "qcow2", false);
+	assert_int_equal(images_write(l, 0, b, 512), 0);
+	assert_int_equal(l->type->flush(l), 0);
+	disk_layer_close(l);
+	log_set_level(LOG_INFO);
+}
+
 static void a_server_that_dies_of_a_request_gives_an_error(void **state)
 {
 	static const char script[] =
@@ -495,6 +566,8 @@ int main(void)
 		cmocka_unit_test(errors_of_the_server_are_errors_and_pass),
 		cmocka_unit_test(a_server_that_is_soon_back_is_not_missed),
 		cmocka_unit_test(a_server_that_stays_away_gives_errors_until_it_is_back),
+		cmocka_unit_test(a_flush_does_not_hide_what_went_with_a_server),
+		cmocka_unit_test(an_image_is_not_flushed_any_more_when_writes_were_lost),
 		cmocka_unit_test(a_server_that_dies_of_a_request_gives_an_error),
 		cmocka_unit_test(many_requests_fly_at_once),
 		cmocka_unit_test(writes_to_a_snapshot_of_it_do_not_reach_it),
