@@ -34,6 +34,8 @@
 #define CONNECT_NS  (10 * NSEC_PER_SEC)
 #define REQUEST_MAX (32 * MIB) /* what servers take that do not say */
 #define RANGE_MAX   GIB        /* of a trim: a length has 32 bits */
+#define PIECE_BYTES (4 * MIB)  /* of a request that is copied, and waited for */
+#define COPIED_MAX  (64 * MIB) /* in flight and not waited for: a guest can ask for any sum it likes */
 
 /* ---- The library ---- */
 
@@ -130,8 +132,8 @@ struct call {
 	bool no_hole;
 	const struct iovec *iov;
 	unsigned iov_count;
-	uint8_t *data; /* of iov, or the bounce buffer */
-	bool bounced;
+	uint8_t *data; /* of iov, or a copy */
+	bool copied;
 	struct disk_req *r; /* NULL: somebody waits for @done */
 	bool done;
 	int result;
@@ -156,6 +158,7 @@ struct nbd {
 	bool below_format; /* what is lost may be an image's own tables */
 	/* Writes that were answered; not counted where there is no flush, and nothing better can be had. */
 	_Atomic uint64_t answered;
+	_Atomic uint64_t copied_bytes; /* bytes, of calls that nobody waits for */
 	/* The thread's: */
 	uint64_t stable;   /* of them: flushed, */
 	uint64_t doubtful; /* had a server that went, though not all of them were stable, */
@@ -196,33 +199,48 @@ static uint64_t iov_bytes(const struct iovec *iov, unsigned count)
 	return bytes;
 }
 
+/* Between @data and @iov, which has as many bytes from its byte @at on. */
+static void copy(const struct iovec *iov, uint64_t at, uint8_t *data, uint64_t bytes, bool from_iov)
+{
+	for (; bytes && at >= iov->iov_len; iov++)
+		at -= iov->iov_len;
+	for (uint64_t n; bytes; iov++, data += n, bytes -= n, at = 0) {
+		uint8_t *base = (uint8_t *)iov->iov_base + at;
+
+		n = iov->iov_len - at < bytes ? iov->iov_len - at : bytes;
+		memcpy(from_iov ? data : base, from_iov ? base : data, n);
+	}
+}
+
 /* libnbd wants its bytes in one piece. */
 static int call_data(struct call *c)
 {
-	uint64_t at = 0;
+	struct nbd *n = c->n;
 
 	if (c->iov_count == 1) {
 		c->data = c->iov[0].iov_base;
 		return 0;
 	}
+	if (n->copied_bytes + c->bytes > COPIED_MAX)
+		return -EAGAIN;
 	c->data = malloc(c->bytes);
-	c->bounced = true;
 	if (!c->data)
 		return -ENOMEM;
-	for (unsigned i = 0; i < c->iov_count && c->op == CALL_WRITE; at += c->iov[i++].iov_len)
-		memcpy(c->data + at, c->iov[i].iov_base, c->iov[i].iov_len);
+	c->copied = true;
+	n->copied_bytes += c->bytes;
+	if (c->op == CALL_WRITE)
+		copy(c->iov, 0, c->data, c->bytes, true);
 	return 0;
 }
 
 static void call_end_data(struct call *c)
 {
-	uint64_t at = 0;
-
-	if (!c->bounced)
+	if (!c->copied)
 		return;
-	for (unsigned i = 0; i < c->iov_count && c->op == CALL_READ && !c->result; at += c->iov[i++].iov_len)
-		memcpy(c->iov[i].iov_base, c->data + at, c->iov[i].iov_len);
+	if (c->op == CALL_READ && !c->result)
+		copy(c->iov, 0, c->data, c->bytes, false);
 	free(c->data);
+	c->n->copied_bytes -= c->bytes;
 }
 
 /* The thread's; before anybody knows of the answer. */
@@ -535,27 +553,25 @@ static int call_and_wait(struct nbd *n, struct call *c)
 	return c->result;
 }
 
-/* One that may be longer than a server takes at once. */
+/* One that may be longer than a server takes at once, or than what is to be copied. */
 static int transfer(struct nbd *n, enum call_op op, uint64_t offset, const struct iovec *iov, unsigned count)
 {
-	uint64_t bytes = iov_bytes(iov, count);
-	struct call c = { .op = op, .offset = offset, .bytes = bytes, .iov = iov, .iov_count = count };
-	uint8_t *all;
-	int err = call_data(&c);
+	const uint64_t bytes = iov_bytes(iov, count);
+	const uint64_t most = count == 1 || n->request_max < PIECE_BYTES ? n->request_max : PIECE_BYTES;
+	uint8_t *piece = count == 1 ? NULL : malloc(bytes < most ? bytes : most);
+	int err = count == 1 || piece ? 0 : -ENOMEM;
 
-	if (err)
-		return err;
-	if (bytes <= n->request_max)
-		return call_and_wait(n, &c);
-	all = c.data;
-	for (uint64_t at = 0; at < bytes && !err; at += n->request_max) {
-		struct call part = { .op = op, .offset = offset + at, .data = all + at };
+	for (uint64_t at = 0; at < bytes && !err; at += most) {
+		struct call c = { .op = op, .offset = offset + at, .bytes = bytes - at < most ? bytes - at : most };
 
-		part.bytes = bytes - at < n->request_max ? bytes - at : n->request_max;
-		err = call_and_wait(n, &part);
+		c.data = piece ? piece : (uint8_t *)iov->iov_base + at;
+		if (piece && op == CALL_WRITE)
+			copy(iov, at, piece, c.bytes, true);
+		err = call_and_wait(n, &c);
+		if (piece && op == CALL_READ && !err)
+			copy(iov, at, piece, c.bytes, false);
 	}
-	c.result = err;
-	call_end_data(&c);
+	free(piece);
 	return err;
 }
 

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -236,6 +237,38 @@ static void errors_of_the_server_are_errors_and_pass(void **state)
 	unlink("trouble");
 	assert_int_equal(images_write(l, 0, b, 4096), 0);
 	assert_int_equal(images_read(l, 0, b, 4096), 0);
+	disk_layer_close(l);
+}
+
+static long peak_kib(void)
+{
+	struct rusage u;
+
+	assert_int_equal(getrusage(RUSAGE_SELF, &u), 0);
+	return u.ru_maxrss;
+}
+
+/* A guest may ask for 4 GiB at a time, into the same page. */
+static void a_request_of_any_length_takes_little_memory(void **state)
+{
+	static uint8_t b[MIB];
+	static struct iovec v[512];
+	struct disk_layer *l;
+	long before;
+
+	(void)state;
+	images_need("nbdkit");
+	start_nbdkit("pattern 1G");
+	l = images_open(URL, NULL, true);
+	before = peak_kib();
+	for (unsigned i = 0; i < ARRAY_SIZE(v); i++)
+		v[i] = (struct iovec){ b, sizeof(b) };
+	/* The last piece is of the end: its bytes say where they are from. */
+	assert_int_equal(l->type->read(l, 512 * MIB, v, ARRAY_SIZE(v), 0), 0);
+	assert_int_equal(b[6] << 8 | b[7], 0);
+	assert_int_equal((unsigned)b[4] << 24 | b[5] << 16, 1023 * MIB);
+	assert_int_equal(b[8 + 7], 8);
+	assert_true(peak_kib() < before + 128 * 1024);
 	disk_layer_close(l);
 }
 
@@ -564,6 +597,7 @@ int main(void)
 		cmocka_unit_test(a_connection_may_be_encrypted),
 		cmocka_unit_test(read_only_exports_and_odd_sizes),
 		cmocka_unit_test(errors_of_the_server_are_errors_and_pass),
+		cmocka_unit_test(a_request_of_any_length_takes_little_memory),
 		cmocka_unit_test(a_server_that_is_soon_back_is_not_missed),
 		cmocka_unit_test(a_server_that_stays_away_gives_errors_until_it_is_back),
 		cmocka_unit_test(a_flush_does_not_hide_what_went_with_a_server),
