@@ -443,7 +443,7 @@ static void connection_lost(struct nbd *n, uint64_t now)
 static bool same_disk(struct nbd *n)
 {
 	int64_t bytes = lib.get_size(n->h);
-	bool ok = bytes >= 0 && align_down((uint64_t)bytes, DISK_SECTOR_BYTES) == n->l->info.bytes &&
+	bool ok = bytes >= 0 && align_down((uint64_t)bytes, n->l->info.logical_bytes) == n->l->info.bytes &&
 		  (n->l->info.readonly || lib.is_read_only(n->h) == 0);
 
 	if (!ok && !n->said)

@@ -329,9 +329,9 @@ static void a_server_that_is_soon_back_is_not_missed(void **state)
 /* Until it is answered as wanted: the server is looked for now and then. */
 static void until(struct disk_layer *l, int want)
 {
-	uint8_t b[512];
+	uint8_t b[4096];
 
-	for (unsigned i = 0; images_read(l, 0, b, 512) != want; i++) {
+	for (unsigned i = 0; images_read(l, 0, b, l->info.logical_bytes) != want; i++) {
 		assert_true(i < 6000);
 		usleep(10000);
 	}
@@ -435,6 +435,21 @@ static void an_image_is_not_flushed_any_more_when_writes_were_lost(void **state)
 	assert_int_equal(l->type->flush(l), 0);
 	disk_layer_close(l);
 	log_set_level(LOG_INFO);
+}
+
+static void what_is_left_of_its_last_block_is_no_other_disk(void **state)
+{
+	struct disk_layer *l;
+
+	(void)state;
+	images_need("nbdkit");
+	start_nbdkit("--filter=blocksize-policy memory 1049088 blocksize-minimum=4096");
+	l = images_open(URL, NULL, false);
+	assert_int_equal(l->info.bytes, MIB);
+	log_set_level(LOG_ERR);
+	server_crashes(l, "--filter=blocksize-policy memory 1049088 blocksize-minimum=4096");
+	log_set_level(LOG_INFO);
+	disk_layer_close(l);
 }
 
 static void a_server_that_dies_of_a_request_gives_an_error(void **state)
@@ -602,6 +617,7 @@ int main(void)
 		cmocka_unit_test(a_server_that_stays_away_gives_errors_until_it_is_back),
 		cmocka_unit_test(a_flush_does_not_hide_what_went_with_a_server),
 		cmocka_unit_test(an_image_is_not_flushed_any_more_when_writes_were_lost),
+		cmocka_unit_test(what_is_left_of_its_last_block_is_no_other_disk),
 		cmocka_unit_test(a_server_that_dies_of_a_request_gives_an_error),
 		cmocka_unit_test(many_requests_fly_at_once),
 		cmocka_unit_test(writes_to_a_snapshot_of_it_do_not_reach_it),
