@@ -94,12 +94,19 @@ static void req_free(struct blk_req *r)
 	r->blk->unused = r;
 }
 
+static bool is_wanted(const struct blk_req *r)
+{
+	int dying = r->blk->dying_queue;
+
+	return dying != QUEUES_ALL && dying != (int)virtq_index(r->chain->queue);
+}
+
 static void req_end(struct blk_req *r, uint8_t status)
 {
 	struct blk *b = r->blk;
 	unsigned queue = virtq_index(r->chain->queue);
 
-	if (b->dying_queue != QUEUES_ALL && b->dying_queue != (int)queue) {
+	if (is_wanted(r)) {
 		*r->status = status;
 		virtq_push(r->chain, r->written);
 		b->finished[queue / 64] |= UINT64_C(1) << queue % 64;
@@ -145,7 +152,7 @@ static void req_done(struct disk_req *disk)
 {
 	struct blk_req *r = (struct blk_req *)disk;
 
-	if (!disk->result && r->blk->dying_queue == QUEUES_NONE && next_part(r)) {
+	if (!disk->result && is_wanted(r) && next_part(r)) {
 		req_go(r);
 		disk_kick(r->blk->disk);
 		return;

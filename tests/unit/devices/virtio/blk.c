@@ -70,6 +70,8 @@ static int slow_zeroes(struct disk_layer *l, uint64_t offset, uint64_t bytes, bo
 {
 	(void)l, (void)unmap;
 	slow.zeroes++;
+	slow.unmaps += unmap;
+	usleep(slow.pause_us);
 	memset(slow.bytes + offset, 0, bytes);
 	return 0;
 }
@@ -481,6 +483,30 @@ static void what_is_in_flight_at_a_reset_is_forgotten(void **state)
 	driver_free(b.d);
 }
 
+/* What is in flight on another queue is done whole: all of its segments, and the flush of a write. */
+static void a_reset_of_a_queue_leaves_the_others_alone(void **state)
+{
+	const struct virtio_blk_segment two[] = { { 8, 8, 0 }, { 32, 8, 0 } };
+	struct blk b = blk_new("x,format=slow,queues=2,writeback=off", ALL);
+	uint32_t written;
+
+	(void)state;
+	slow.pause_us = 20000;
+	memset(slow.bytes, 1, BYTES);
+	header(&b, VIRTIO_BLK_T_WRITE_ZEROES, 0);
+	memcpy(data(&b), two, sizeof(two));
+	driver_add(b.d, 1, b.out, sizeof(struct virtio_blk_header) + sizeof(two), b.in, 1);
+	driver_notify(b.d, 1);
+	driver_set_reg(b.d, VIRTIO_MMIO_QUEUE_SEL, 0);
+	driver_set_reg(b.d, VIRTIO_MMIO_QUEUE_RESET, 1);
+	wait_done(&b, 1, &written);
+	assert_int_equal(in(&b)[0], VIRTIO_BLK_S_OK);
+	assert_int_equal(slow.zeroes, 2);
+	assert_int_equal(slow.bytes[40 * 512 - 1], 0);
+	assert_int_equal(slow.flushes, 1);
+	driver_free(b.d);
+}
+
 static void a_file_that_grows_is_a_larger_disk(void **state)
 {
 	char path[] = "/tmp/vmm-blk.XXXXXX", options[64];
@@ -551,6 +577,7 @@ int main(void)
 		cmocka_unit_test(only_the_cache_mode_can_be_written),
 		cmocka_unit_test(a_burst_is_one_interrupt),
 		cmocka_unit_test(what_is_in_flight_at_a_reset_is_forgotten),
+		cmocka_unit_test(a_reset_of_a_queue_leaves_the_others_alone),
 		cmocka_unit_test(a_file_that_grows_is_a_larger_disk),
 		cmocka_unit_test(options_are_checked),
 	};
