@@ -407,13 +407,25 @@ static void blk_resized(void *opaque)
 	virtio_config_changed(&b->virtio);
 }
 
-/* 5.2.5.2: without a feature that tells them apart, a driver that cannot flush gets a cache it need not. */
+/* Without a feature that tells them apart, a driver that cannot flush gets a cache it need not. */
 static void choose_cache(struct blk *b)
 {
 	if (virtio_has(&b->virtio, VIRTIO_BLK_F_CONFIG_WCE))
 		b->writethrough = !b->cached;
 	else
 		b->writethrough = !virtio_has(&b->virtio, VIRTIO_BLK_F_FLUSH) || b->no_cache;
+}
+
+/* 5.2.5.2: a driver that chooses, and cannot flush, begins with a cache it need not. */
+static bool blk_accept(struct virtio_device *v, uint64_t features)
+{
+	struct blk *b = (struct blk *)v;
+
+	if (features & FEATURE(VIRTIO_BLK_F_CONFIG_WCE) && !(features & FEATURE(VIRTIO_BLK_F_FLUSH))) {
+		b->cached = false;
+		fill_config(b);
+	}
+	return true;
 }
 
 static int blk_start(struct virtio_device *v)
@@ -461,6 +473,7 @@ static const struct virtio_type blk_virtio = {
 	.queue_size = QUEUE_SIZE,
 	.feature_names = feature_names,
 	.feature_name_count = ARRAY_SIZE(feature_names),
+	.accept = blk_accept,
 	.start = blk_start,
 	.reset = blk_reset,
 	.notify = blk_notify,

@@ -417,6 +417,12 @@ static void a_write_is_flushed_unless_the_driver_does_so(void **state)
 	driver_start(b.d, ALL & ~(wce | flush));
 	assert_int_equal(ask(&b, VIRTIO_BLK_T_OUT, 0, 512, 0), VIRTIO_BLK_S_OK);
 	assert_int_equal(slow.flushes, 3);
+	driver_start(b.d, ALL & ~flush);
+	assert_int_equal(config(&b).writeback, 0);
+	assert_int_equal(ask(&b, VIRTIO_BLK_T_OUT, 0, 512, 0), VIRTIO_BLK_S_OK);
+	assert_int_equal(slow.flushes, 4);
+	driver_start(b.d, ALL);
+	assert_int_equal(config(&b).writeback, 1);
 	driver_free(b.d);
 	b = blk_new("x,format=slow,writeback=off", ALL);
 	assert_int_equal(config(&b).writeback, 0);
