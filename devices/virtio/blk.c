@@ -225,7 +225,8 @@ static bool next_segment(struct blk_req *r)
 	const struct virtio_blk_segment *s = &r->list[r->segment++];
 
 	start(r, r->disk.op, s->sector, (uint64_t)s->sectors * VIRTIO_BLK_SECTOR_BYTES);
-	r->disk.unmap = s->flags & VIRTIO_BLK_ZEROES_UNMAP;
+	/* Linux asks for it whatever the configuration says. */
+	r->disk.unmap = s->flags & VIRTIO_BLK_ZEROES_UNMAP && !r->blk->no_discard;
 	return true;
 }
 

@@ -22,8 +22,8 @@
 
 /* A disk in memory that counts, and waits if it is told to. */
 static struct {
-	_Atomic unsigned writes, flushes, discards, zeroes; /* by many workers */
-	unsigned pause_us;                                  /* every request has to wait, and takes that long */
+	_Atomic unsigned writes, flushes, discards, zeroes, unmaps; /* by many workers */
+	unsigned pause_us; /* every request has to wait, and takes that long */
 	uint8_t bytes[BYTES];
 } slow;
 
@@ -68,7 +68,7 @@ static int slow_discard(struct disk_layer *l, uint64_t offset, uint64_t bytes)
 
 static int slow_zeroes(struct disk_layer *l, uint64_t offset, uint64_t bytes, bool unmap)
 {
-	(void)l, (void)unmap;
+	(void)l;
 	slow.zeroes++;
 	slow.unmaps += unmap;
 	usleep(slow.pause_us);
@@ -343,8 +343,24 @@ static void segments_are_discarded_and_zeroed(void **state)
 	assert_int_equal(slow.bytes[32 * 512], 0xdd);
 	assert_int_equal(ask_segments(&b, VIRTIO_BLK_T_WRITE_ZEROES, &zero, 1), VIRTIO_BLK_S_OK);
 	assert_int_equal(slow.zeroes, 1);
+	assert_int_equal(slow.unmaps, 1);
 	assert_int_equal(slow.bytes[10 * 512 - 1], 0);
 	assert_int_equal(slow.bytes[10 * 512], 0xdd);
+	driver_free(b.d);
+}
+
+/* Zeroes must be there, too, in a file that the user wants to keep its size. */
+static void without_discards_nothing_is_unmapped(void **state)
+{
+	struct blk b = blk_new("x,format=slow,discard=off", ALL);
+	const struct virtio_blk_segment zero = { 8, 2, VIRTIO_BLK_ZEROES_UNMAP };
+
+	(void)state;
+	assert_false(b.d->features & FEATURE(VIRTIO_BLK_F_DISCARD));
+	assert_int_equal(config(&b).write_zeroes_may_unmap, 0);
+	assert_int_equal(ask_segments(&b, VIRTIO_BLK_T_WRITE_ZEROES, &zero, 1), VIRTIO_BLK_S_OK);
+	assert_int_equal(slow.zeroes, 1);
+	assert_int_equal(slow.unmaps, 0);
 	driver_free(b.d);
 }
 
@@ -578,6 +594,7 @@ int main(void)
 		cmocka_unit_test(requests_without_a_header_or_a_status_break_the_device),
 		cmocka_unit_test(who_may_only_read_does_not_write),
 		cmocka_unit_test(segments_are_discarded_and_zeroed),
+		cmocka_unit_test(without_discards_nothing_is_unmapped),
 		cmocka_unit_test(hostile_segments_do_nothing),
 		cmocka_unit_test(a_write_is_flushed_unless_the_driver_does_so),
 		cmocka_unit_test(only_the_cache_mode_can_be_written),
