@@ -373,7 +373,8 @@ static void serve_rest(void *opaque)
 static void fill_capacity(struct blk *b)
 {
 	disk_info(b->disk, &b->info);
-	b->config.capacity = b->info.bytes / VIRTIO_BLK_SECTOR_BYTES;
+	/* Of a file that grows the last block may not be whole yet. */
+	b->config.capacity = align_down(b->info.bytes, b->block_bytes) / VIRTIO_BLK_SECTOR_BYTES;
 }
 
 static void fill_config(struct blk *b)

@@ -555,6 +555,26 @@ static void a_file_that_grows_is_a_larger_disk(void **state)
 	unlink(path);
 }
 
+static void only_whole_blocks_are_added(void **state)
+{
+	char path[] = "/tmp/vmm-blk.XXXXXX", options[80];
+	int fd = mkstemp(path);
+	struct blk b;
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, BYTES), 0);
+	snprintf(options, sizeof(options), "%s,format=raw,logical-block-size=4096", path);
+	b = blk_new(options, ALL);
+	assert_int_equal(ftruncate(fd, BYTES + 8192 + 512), 0);
+	for (unsigned i = 0; i < 100 && config(&b).capacity == SECTORS; i++)
+		fake_loop_ms(b.d->vm.loop, 100);
+	assert_int_equal(config(&b).capacity, SECTORS + 16);
+	driver_free(b.d);
+	close(fd);
+	unlink(path);
+}
+
 static void options_are_checked(void **state)
 {
 	static const char *const rows[][2] = {
@@ -602,6 +622,7 @@ int main(void)
 		cmocka_unit_test(what_is_in_flight_at_a_reset_is_forgotten),
 		cmocka_unit_test(a_reset_of_a_queue_leaves_the_others_alone),
 		cmocka_unit_test(a_file_that_grows_is_a_larger_disk),
+		cmocka_unit_test(only_whole_blocks_are_added),
 		cmocka_unit_test(options_are_checked),
 	};
 
