@@ -38,12 +38,13 @@ struct disk {
 	struct disk_info info;
 	struct loop_timer look;
 	/* With the owner's lock. */
-	unsigned flying;      /* submitted, and not delivered */
-	unsigned flushes;     /* of them */
-	bool dirty;           /* there is something to flush */
-	enum disk_op said_op; /* the error that was said last */
-	int said_err;
-	uint64_t said_ns;
+	unsigned flying;  /* submitted, and not delivered */
+	unsigned flushes; /* of them */
+	bool dirty;       /* there is something to flush */
+	struct {
+		int err; /* that was said last */
+		uint64_t ns;
+	} said_of[DISK_WRITE_ZEROES + 1];
 	/* With @mutex, the innermost lock. */
 	pthread_mutex_t mutex;
 	pthread_cond_t work, done;
@@ -180,17 +181,16 @@ static const char *op_text(enum disk_op op)
 	return texts[op];
 }
 
-/* Of errors that go on and on the first is said, and then one a minute. */
+/* Of errors that go on and on the first of each kind is said, and then one a minute. */
 static void say_error(struct disk *d, const struct disk_req *r)
 {
 	uint64_t now = loop_now_ns();
 	char where[80] = "";
 
-	if (d->said_err == r->result && d->said_op == r->op && now - d->said_ns < SAY_AGAIN_NS)
+	if (d->said_of[r->op].err == r->result && now - d->said_of[r->op].ns < SAY_AGAIN_NS)
 		return;
-	d->said_err = r->result;
-	d->said_op = r->op;
-	d->said_ns = now;
+	d->said_of[r->op].err = r->result;
+	d->said_of[r->op].ns = now;
 	if (r->op != DISK_FLUSH)
 		snprintf(where, sizeof(where), " of %" PRIu64 " bytes at %" PRIu64, r->bytes, r->offset);
 	log_err(0, "%s: %s: %s%s: %s; the guest sees an I/O error%s", d->said, d->top->name, op_text(r->op), where,

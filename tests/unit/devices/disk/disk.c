@@ -432,6 +432,14 @@ static void an_error_is_said_once(void **state)
 	text = stderr_end();
 	assert_int_equal(lines(text), 1);
 	free(text);
+	stderr_begin();
+	for (unsigned i = 0; i < 10; i++) {
+		assert_int_equal(run(*state, DISK_WRITE, 0, 512), -ENOSPC);
+		assert_int_equal(run(*state, DISK_READ, 0, 512), -EIO);
+	}
+	text = stderr_end();
+	assert_int_equal(lines(text), 0);
+	free(text);
 }
 
 static void what_the_guest_does_wrong_is_no_error_of_the_disk(void **state)
