@@ -50,6 +50,7 @@ struct disk {
 	pthread_cond_t work, done;
 	struct queue todo, finished;
 	unsigned threads, idle, threads_max;
+	unsigned waiting; /* of todo: who is idle may not have noticed yet */
 	bool stop;
 	atomic_bool draining; /* the owner waits, with his lock */
 	pthread_t thread[DISK_THREADS_MAX];
@@ -136,6 +137,7 @@ static void *worker(void *opaque)
 		if (!d->todo.first)
 			break;
 		r = queue_take(&d->todo);
+		d->waiting--;
 		pthread_mutex_unlock(&d->mutex);
 		err = perform(d, r);
 		disk_done(r, err == -EAGAIN ? -EIO : err);
@@ -151,11 +153,13 @@ static bool hand_over(struct disk *d, struct disk_req *r)
 	bool ok = true;
 
 	pthread_mutex_lock(&d->mutex);
-	if (!d->idle && d->threads < d->threads_max && !pthread_create(&d->thread[d->threads], NULL, worker, d))
+	if (d->waiting >= d->idle && d->threads < d->threads_max &&
+	    !pthread_create(&d->thread[d->threads], NULL, worker, d))
 		d->threads++;
 	ok = d->threads;
 	if (ok) {
 		queue_add(&d->todo, r);
+		d->waiting++;
 		pthread_cond_signal(&d->work);
 	}
 	pthread_mutex_unlock(&d->mutex);

@@ -22,7 +22,7 @@ static struct {
 	bool helps; /* with discards and zeroes */
 	bool engine;
 	uint64_t grown;
-	_Atomic unsigned reads, writes, flushes, discards, zeroes, kicks; /* by many workers */
+	_Atomic unsigned begun, reads, writes, flushes, discards, zeroes, kicks; /* by many workers */
 	const void *last_base;
 	struct disk_req *queued;
 	uint8_t bytes[BYTES];
@@ -45,6 +45,7 @@ static int fake_rw(uint64_t offset, const struct iovec *iov, unsigned count, uns
 
 	if (flags & DISK_NOWAIT && !fake.at_once)
 		return -EAGAIN;
+	fake.begun++;
 	pthread_mutex_lock(&fake.lock);
 	*(write ? &fake.writes : &fake.reads) += 1;
 	fake.last_base = iov[0].iov_base;
@@ -282,6 +283,28 @@ static void what_has_to_wait_comes_later(void **state)
 	assert_int_equal(fake.writes, 40);
 	for (unsigned i = 0; i < 40; i++)
 		assert_int_equal(r[i].disk.result, 0);
+}
+
+/* One worker is there, and cannot know yet how much there is to do. */
+static void who_is_idle_is_not_counted_on_twice(void **state)
+{
+	struct owner *o = *state;
+	struct req r[8];
+	unsigned begun;
+
+	fake.at_once = false;
+	assert_int_equal(run(o, DISK_READ, 0, 512), 0);
+	usleep(20000);
+	pthread_mutex_lock(&fake.lock);
+	fake.begun = 0;
+	for (unsigned i = 0; i < 8; i++)
+		assert_false(submit(o, &r[i], DISK_READ, 512 * i, 512));
+	for (unsigned i = 0; fake.begun < 8 && i < 4000; i++)
+		usleep(500);
+	begun = fake.begun;
+	pthread_mutex_unlock(&fake.lock);
+	disk_drain(o->disk);
+	assert_int_equal(begun, 8);
 }
 
 static void a_drain_delivers_what_is_in_flight(void **state)
@@ -623,6 +646,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(what_need_not_wait_is_done_at_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_has_to_wait_comes_later, setup, teardown),
+		cmocka_unit_test_setup_teardown(who_is_idle_is_not_counted_on_twice, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_drain_delivers_what_is_in_flight, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_not_inside_is_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(who_may_only_read_does_not_write, setup, teardown),
