@@ -370,6 +370,8 @@ static int at_once(struct disk *d, struct disk_req *r)
 {
 	const struct disk_layer_type *t = d->top->type;
 
+	if (!r->bytes && r->op != DISK_FLUSH)
+		return 0; /* not every server would agree */
 	switch (r->op) {
 	case DISK_FLUSH: return d->dirty || d->flushes ? -EAGAIN : 0;
 	case DISK_READ:
@@ -378,7 +380,7 @@ static int at_once(struct disk *d, struct disk_req *r)
 	case DISK_WRITE:
 		return r->bytes > AT_ONCE_BYTES ? -EAGAIN
 						: t->write(d->top, r->offset, r->iov, r->iov_count, DISK_NOWAIT);
-	default: return r->bytes ? -EAGAIN : 0;
+	default: return -EAGAIN;
 	}
 }
 
