@@ -214,7 +214,11 @@ static int raw_flush(struct disk_layer *l)
 	return 0;
 }
 
-static int unsupported(int err) { return err == EOPNOTSUPP || err == ENOTTY || err == ENOSYS ? -EOPNOTSUPP : -err; }
+/* EINVAL: a device whose blocks are larger than the guest's. */
+static int unsupported(int err)
+{
+	return err == EOPNOTSUPP || err == ENOTTY || err == ENOSYS || err == EINVAL ? -EOPNOTSUPP : -err;
+}
 
 static int raw_discard(struct disk_layer *l, uint64_t offset, uint64_t bytes)
 {

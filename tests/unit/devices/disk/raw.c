@@ -224,6 +224,45 @@ static void discards_and_zeroes_give_room_back(void **state)
 	disk_layer_close(l);
 }
 
+static char *loop_device(void)
+{
+	char command[160], *name = calloc(1, 80);
+	FILE *p;
+
+	snprintf(command, sizeof(command), "PATH=$PATH:/usr/sbin:/sbin losetup -b 4096 -f --show %s 2>&1", path);
+	p = popen(command, "re");
+	assert_non_null(p);
+	if (!fgets(name, 80, p) || pclose(p)) {
+		print_message("# SKIP no loop device: %s\n", name);
+		free(name);
+		skip();
+	}
+	name[strcspn(name, "\n")] = 0;
+	return name;
+}
+
+/* A device of the host may have larger blocks than the guest: what it cannot do of less is written, or left. */
+static void less_than_a_block_of_a_device_is_no_error(void **state)
+{
+	char *device = loop_device(), command[120];
+	struct disk_config cfg = config();
+	struct disk_layer *l;
+	int discard, keep, unmap;
+
+	(void)state;
+	assert_int_equal(disk_layer_open(device, "raw", &cfg, &l), 0);
+	discard = l->type->discard(l, 512, 512);
+	keep = l->type->write_zeroes(l, 512, 512, false);
+	unmap = l->type->write_zeroes(l, 512, 512, true);
+	disk_layer_close(l);
+	snprintf(command, sizeof(command), "PATH=$PATH:/usr/sbin:/sbin losetup -d %s", device);
+	assert_int_equal(system(command), 0);
+	free(device);
+	assert_true(discard == 0 || discard == -EOPNOTSUPP);
+	assert_int_equal(keep, -EOPNOTSUPP);
+	assert_int_equal(unmap, -EOPNOTSUPP);
+}
+
 static void holes_are_known(void **state)
 {
 	struct disk_config cfg = config();
@@ -401,6 +440,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_page_cache_answers_at_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_growing_file_has_zeroes_behind_its_end, setup, teardown),
 		cmocka_unit_test_setup_teardown(discards_and_zeroes_give_room_back, setup, teardown),
+		cmocka_unit_test_setup_teardown(less_than_a_block_of_a_device_is_no_error, setup, teardown),
 		cmocka_unit_test_setup_teardown(holes_are_known, setup, teardown),
 		cmocka_unit_test_setup_teardown(one_writes_or_many_read, setup, teardown),
 		cmocka_unit_test_setup_teardown(qemu_is_respected, setup, teardown),
