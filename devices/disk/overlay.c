@@ -115,6 +115,18 @@ static int open_temporary(struct disk_layer *l, const struct base *b, struct dis
 
 /* ---- overlay=FILE ---- */
 
+static int make_whole(int fd, const char *file, const struct base *b, const struct disk_config *cfg)
+{
+	int err = create_in(fd, file, b, 0);
+
+	if (!err && fsync(fd))
+		err = log_err(-errno, "%s: overlay=%s: cannot be written: %s", cfg->said, file, strerror(errno));
+	/* The next start makes it, and does not take half of one for an image. */
+	if (err && ftruncate(fd, 0))
+		log_warn("%s: overlay=%s: is not whole, and cannot be emptied: remove it", cfg->said, file);
+	return err;
+}
+
 /* Made, unless somebody has written it already. */
 static int make_named(const char *file, const struct base *b, const struct disk_config *cfg)
 {
@@ -124,9 +136,9 @@ static int make_named(const char *file, const struct base *b, const struct disk_
 	if (fd < 0)
 		return log_err(-errno, "%s: overlay=%s: cannot open it for writing: %s", cfg->said, file,
 			       strerror(errno));
-	err = fstat(fd, &st) ? -errno : 0;
+	err = fstat(fd, &st) ? log_err(-errno, "%s: overlay=%s: %s", cfg->said, file, strerror(errno)) : 0;
 	if (!err && S_ISREG(st.st_mode) && !st.st_size)
-		err = create_in(fd, file, b, 0) ?: fsync(fd) ? -errno : 0;
+		err = make_whole(fd, file, b, cfg);
 	close(fd);
 	return err;
 }

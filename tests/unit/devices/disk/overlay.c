@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -136,6 +138,28 @@ static void a_named_one_is_made_and_continued(void **state)
 	model_free(&m);
 }
 
+/* What there was no room for is made at the next start. */
+static void one_that_cannot_be_made_leaves_nothing(void **state)
+{
+	struct rlimit all, little;
+	struct disk_layer *l;
+
+	(void)state;
+	images_need("qemu-img");
+	make_base();
+	unlink("full.qcow2");
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &all), 0);
+	little = (struct rlimit){ 65536 + 4096, all.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &little), 0);
+	log_set_level((enum log_level) - 1);
+	assert_int_equal(open_on("base.raw", NULL, false, "full.qcow2", &l), -EFBIG);
+	log_set_level(LOG_INFO);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &all), 0);
+	disk_layer_close(overlay("base.raw", false, "full.qcow2"));
+	assert_int_equal(images_sh("qemu-img check full.qcow2"), 0);
+}
+
 static void one_on_a_qcow2_image_shows_that(void **state)
 {
 	struct disk_layer *l;
@@ -206,6 +230,7 @@ int main(void)
 		cmocka_unit_test(a_snapshot_is_written_and_leaves_nothing),
 		cmocka_unit_test(a_snapshot_takes_more_than_its_cache),
 		cmocka_unit_test(a_named_one_is_made_and_continued),
+		cmocka_unit_test(one_that_cannot_be_made_leaves_nothing),
 		cmocka_unit_test(one_on_a_qcow2_image_shows_that),
 		cmocka_unit_test(one_of_another_disk_is_refused),
 		cmocka_unit_test(two_may_lie_on_one_disk),
