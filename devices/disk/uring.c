@@ -37,25 +37,23 @@ static int result_of(const struct disk_req *r, int res)
 static bool reap(struct uring *u)
 {
 	struct disk_req *first = NULL, **last = &first;
-	struct io_uring_cqe *cqe;
-	unsigned head, count = 0;
+	struct io_uring_cqe *cqes[URING_ENTRIES];
+	unsigned count;
 	bool go_on = true;
 
-	if (io_uring_wait_cqe(&u->ring, &cqe))
+	if (io_uring_wait_cqe(&u->ring, &cqes[0]))
 		return true; /* interrupted */
-	io_uring_for_each_cqe(&u->ring, head, cqe) count++;
+	/* What comes from here on is for the next time: those that are counted are those that are taken. */
+	count = io_uring_peek_batch_cqe(&u->ring, cqes, ARRAY_SIZE(cqes));
 	atomic_fetch_sub_explicit(&u->flying, count, memory_order_acq_rel);
-	count = 0;
-	io_uring_for_each_cqe(&u->ring, head, cqe)
-	{
-		struct disk_req *r = io_uring_cqe_get_data(cqe);
+	for (unsigned i = 0; i < count; i++) {
+		struct disk_req *r = io_uring_cqe_get_data(cqes[i]);
 
-		count++;
 		if (!r) {
 			go_on = false;
 			continue;
 		}
-		r->result = result_of(r, cqe->res);
+		r->result = result_of(r, cqes[i]->res);
 		r->next = NULL;
 		*last = r;
 		last = &r->next;

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <dirent.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -357,6 +358,7 @@ static void a_new_size_is_seen(void **state)
 
 #define REQUESTS      300
 #define REQUEST_BYTES 8192
+#define RING          128 /* what the engine takes at a time */
 
 struct req {
 	struct disk_req disk;
@@ -432,6 +434,85 @@ static void many_requests_are_in_flight(void **state)
 		many_at_a_time(i & 1, i & 2);
 }
 
+/* Of ours: the kernel has some for io_uring, in the same list. */
+static unsigned threads(void)
+{
+	DIR *list = opendir("/proc/self/task");
+	struct dirent *e;
+	unsigned n = 0;
+
+	assert_non_null(list);
+	while ((e = readdir(list))) {
+		char name[300], comm[5] = "";
+		FILE *f;
+
+		snprintf(name, sizeof(name), "/proc/self/task/%s/comm", e->d_name);
+		f = fopen(name, "re");
+		if (!f)
+			continue;
+		n += fread(comm, 1, 4, f) == 4 && strcmp(comm, "iou-") != 0;
+		fclose(f);
+	}
+	closedir(list);
+	return n;
+}
+
+/* It counts what it has in flight, and has as much room after a while as in the beginning: nothing goes to workers.
+ */
+static void the_engine_does_not_tire(void **state)
+{
+	struct disk_config cfg = config();
+	pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	const struct disk_owner owner = { .lock = &lock };
+	uint8_t *b = aligned_alloc(4096, RING * 4096);
+	static struct req all[RING];
+	unsigned before;
+	struct disk *d;
+
+	(void)state;
+	cfg.file = path;
+	cfg.format = "raw";
+	cfg.direct = true;
+	cfg.no_uring = false;
+	assert_int_equal(disk_open(&cfg, NULL, &owner, &d), 0);
+	before = threads();
+	pthread_mutex_lock(&lock);
+	memset(b, 1, RING * 4096);
+	all[0] = (struct req){ .iov = { { b, 4096 } } };
+	all[0].disk =
+		(struct disk_req){ .op = DISK_READ, .bytes = 4096, .iov = all[0].iov, .iov_count = 1, .done = done };
+	disk_submit(d, &all[0].disk);
+	disk_drain(d);
+	if (threads() != before) {
+		pthread_mutex_unlock(&lock);
+		disk_close(d);
+		free(b);
+		print_message("# SKIP the host has no io_uring\n");
+		skip();
+	}
+	for (unsigned round = 0; round < 200; round++) {
+		for (unsigned i = 0; i < RING; i++) {
+			struct req *r = &all[i];
+
+			*r = (struct req){ .iov = { { b + i * 4096, 4096 } } };
+			r->disk = (struct disk_req){ .op = round ? DISK_READ : DISK_WRITE,
+						     .offset = i * 4096,
+						     .bytes = 4096,
+						     .iov = r->iov,
+						     .iov_count = 1,
+						     .done = done };
+			disk_submit(d, &r->disk);
+			if (i % 4 == 3)
+				disk_kick(d); /* some come while others are looked at */
+		}
+		disk_drain(d);
+		assert_int_equal(threads(), before);
+	}
+	pthread_mutex_unlock(&lock);
+	disk_close(d);
+	free(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -446,6 +527,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(qemu_is_respected, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_new_size_is_seen, setup, teardown),
 		cmocka_unit_test_setup_teardown(many_requests_are_in_flight, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_engine_does_not_tire, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
