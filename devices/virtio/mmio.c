@@ -117,6 +117,41 @@ void virtio_broken(struct virtio_device *v, const char *fmt, ...)
 	interrupt_config(v);
 }
 
+/* ---- Turns of the device ---- */
+
+static void have_turn(struct virtio_device *v, unsigned queue)
+{
+	if (!virtq_turn(&v->queue[queue]))
+		return;
+	v->resting |= UINT64_C(1) << queue;
+	if (v->rest.loop)
+		loop_timer_arm(&v->rest, loop_now_ns());
+}
+
+void virtio_notified(struct virtio_device *v, unsigned queue)
+{
+	if (v->running && v->queue[queue].ready && !v->queue[queue].lent)
+		have_turn(v, queue);
+}
+
+static void serve_resting(void *opaque)
+{
+	struct virtio_device *v = opaque;
+	uint64_t queues = v->resting;
+
+	v->resting = 0;
+	for (unsigned i = 0; i < v->queue_count; i++)
+		if (queues >> i & 1)
+			virtio_notified(v, i);
+}
+
+/* Drivers may have filled a queue before the device looks at it, and will not say so again. */
+static void first_look(struct virtio_device *v, unsigned queue)
+{
+	if (!virtq_empty(&v->queue[queue]))
+		have_turn(v, queue);
+}
+
 /* ---- Status ---- */
 
 static void forget_queue(struct virtq *q)
@@ -138,6 +173,7 @@ static void reset(struct virtio_device *v)
 	v->features = v->driver_features = 0;
 	v->device_features_sel = v->driver_features_sel = v->queue_sel = 0;
 	v->interrupt_status = 0;
+	v->resting = 0;
 }
 
 /* The driver asks whether its choice will do; the answer is whether the bit stays. */
@@ -160,14 +196,6 @@ static void agree_features(struct virtio_device *v)
 	trace_features(v, "accepted", wanted);
 }
 
-/* Drivers may have filled a queue before the device ran, and will not say so again. */
-static void first_look(struct virtio_device *v)
-{
-	for (unsigned i = 0; i < v->queue_count && v->running; i++)
-		if (!virtq_empty(&v->queue[i]))
-			v->type->notify(v, i);
-}
-
 static void start(struct virtio_device *v)
 {
 	if (!(v->status & VIRTIO_STATUS_FEATURES_OK))
@@ -179,7 +207,8 @@ static void start(struct virtio_device *v)
 	if (v->type->start && v->type->start(v))
 		return virtio_broken(v, "cannot start");
 	virtio_wires_open(v);
-	first_look(v);
+	for (unsigned i = 0; i < v->queue_count; i++)
+		first_look(v, i);
 }
 
 static void write_status(struct virtio_device *v, uint32_t value)
@@ -285,12 +314,6 @@ static void write_queue(struct virtio_device *v, unsigned reg, uint32_t value)
 	}
 }
 
-void virtio_notified(struct virtio_device *v, unsigned queue)
-{
-	if (v->running && v->queue[queue].ready && !v->queue[queue].lent)
-		v->type->notify(v, queue);
-}
-
 static void notify(struct virtio_device *v, uint32_t i)
 {
 	bool ready = i < v->queue_count && v->queue[i].ready;
@@ -298,7 +321,7 @@ static void notify(struct virtio_device *v, uint32_t i)
 	if (ready && v->running && v->queue[i].lent)
 		virtio_wires_kick(v, i);
 	else if (ready && v->running)
-		v->type->notify(v, i);
+		have_turn(v, i);
 	else if (!ready && !(v->status & VIRTIO_STATUS_NEEDS_RESET))
 		refused(v, "a notification for a queue that is not in use");
 	/* Else it is early, as Linux's balloon is with statistics: DRIVER_OK looks at every queue. */
@@ -420,6 +443,7 @@ int virtio_init(struct device *d, const struct virtio_type *type, uint64_t featu
 	v->queue = calloc(queue_count ? queue_count : 1, sizeof(*v->queue));
 	if (!v->queue)
 		return -ENOMEM;
+	loop_timer_init(&v->rest, d->env->loop, &d->lock, serve_resting, v);
 	v->queue_count = queue_count;
 	for (unsigned i = 0; i < queue_count; i++) {
 		v->queue[i].v = v;
@@ -432,6 +456,8 @@ int virtio_init(struct device *d, const struct virtio_type *type, uint64_t featu
 
 void virtio_fini(struct virtio_device *v)
 {
+	if (v->rest.loop)
+		loop_timer_arm(&v->rest, UINT64_MAX);
 	virtio_wires_free(v);
 	for (unsigned i = 0; i < v->queue_count; i++)
 		virtq_free(&v->queue[i]);

@@ -213,7 +213,6 @@ bool virtq_enable(struct virtq *q)
 	q->notifications = true;
 	q->armed = false;
 	q->fresh = q->in_flight = 0;
-	q->ration = UINT64_MAX;
 	q->ready = true;
 	return true;
 }
@@ -277,7 +276,16 @@ static bool pending(struct virtq *q)
 	return q->ring->look(q);
 }
 
-bool virtq_empty(struct virtq *q) { return !usable(q) || !q->ration || !pending(q); }
+bool virtq_empty(struct virtq *q) { return !usable(q) || (q->turn && !q->ration) || !pending(q); }
+
+bool virtq_turn(struct virtq *q)
+{
+	q->turn = true;
+	q->ration = q->size;
+	q->v->type->notify(q->v, q->index);
+	q->turn = false;
+	return !q->ration && !virtq_empty(q);
+}
 
 struct virtq_chain *virtq_pop(struct virtq *q)
 {
@@ -303,7 +311,7 @@ struct virtq_chain *virtq_pop(struct virtq *q)
 	q->ring->move(q, c->desc_count);
 	q->armed = false;
 	q->in_flight += c->desc_count;
-	q->ration--;
+	q->ration -= q->turn;
 	return c;
 }
 
@@ -341,7 +349,6 @@ void virtq_unpop(struct virtq_chain *c)
 	q->ring->move(q, -(int)c->desc_count);
 	q->armed = false;
 	q->in_flight -= c->desc_count;
-	q->ration++;
 	drop_chain(q, c);
 }
 

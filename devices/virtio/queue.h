@@ -47,7 +47,8 @@ struct virtq {
 	uint32_t fresh;                         /* pushed since the driver's wish for an interrupt was looked at */
 	uint32_t in_flight;                     /* popped and not pushed */
 	uint32_t epoch;                         /* not 0; another one after each reset */
-	uint64_t ration;                        /* how many requests are still found in this turn */
+	bool turn;                              /* of the device: see virtq_turn() */
+	uint32_t ration;                        /* so many requests are still found in it */
 
 	/* Every chain ever made for this queue: at most as many as the ring has entries. */
 	struct virtq_chain **chains, *unused;
@@ -97,6 +98,11 @@ bool virtq_enable(struct virtq *q);
 /* Chains popped are void from now on; a loan has ended. The next enable begins with indices of 0. */
 void virtq_disable(struct virtq *q);
 void virtq_free(struct virtq *q);
+/*
+ * virtio_type.notify. Other vCPUs may add requests as fast as this one answers them, and it is one of the guest's:
+ * it goes back to the guest after a ring full. True: there are more then.
+ */
+bool virtq_turn(struct virtq *q);
 
 /* In mmio.c: a used buffer notification that the driver wants. A notification of the driver, by eventfd. */
 void virtio_interrupt_used(struct virtio_device *v);

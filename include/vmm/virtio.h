@@ -24,6 +24,7 @@
 #include <spec/virtio.h>
 #include <sys/uio.h>
 #include <vmm/device.h>
+#include <vmm/loop.h>
 
 #define VIRTIO_QUEUES_MAX 64
 
@@ -49,7 +50,10 @@ struct virtio_type {
 	 * touch guest memory: wait for it or cancel it. Chains still popped are void; do not push them.
 	 */
 	void (*reset)(struct virtio_device *v);
-	/* Queue @queue has new buffers (or the driver says so without). Only between start and reset. */
+	/*
+	 * Queue @queue has new buffers (or the driver says so without). Only between start and reset. After a
+	 * ring full of them virtq_pop finds no more, and a call on the main thread follows for those.
+	 */
 	void (*notify)(struct virtio_device *v, unsigned queue);
 	/*
 	 * The driver has written @bytes at @offset of the configuration space; they are there already.
@@ -78,6 +82,8 @@ struct virtio_device {
 	uint32_t device_features_sel, driver_features_sel, queue_sel;
 	uint64_t driver_features;
 	struct virtio_wires *wires;     /* eventfds (wires.c), or NULL */
+	struct loop_timer rest;         /* when queues that had more than fits in a turn have their next, */
+	uint64_t resting;               /* by number */
 };
 
 /* Designated initialisers of every virtio device's device_type. */
