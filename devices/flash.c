@@ -3,8 +3,12 @@
  * NOR flash: two banks, each of two 16-bit chips side by side that understand Intel's
  * commands, as on QEMU's virt machine.
  *
- * Bank 0 has the firmware. It is read-only memory (src/firmware.c), so of a guest that
- * has one only its writes come here: commands, which are answered and change nothing.
+ * Bank 0 has the firmware, and every block of it is locked. The guest reads and executes
+ * it as memory (src/firmware.c), so only its writes come here. What the chips show after
+ * a command is laid over that memory until they show the array again: over the page the
+ * command was written to, which is where those who give commands read the answer. So
+ * nothing is ever slower than memory, and no hypervisor has to know of it.
+ *
  * Bank 1 keeps the firmware's variables, in memory and at once in the file of
  * --firmware-vars. What has reached the file survives us being killed; the host's disk
  * is told to keep it before a block is erased, which is what the firmware's own
@@ -36,6 +40,7 @@
 #define BUFFER_WORDS    32
 #define SYNC_NS         (NSEC_PER_SEC / 10)
 #define QUERY_BYTES     0x40
+#define COVER_BYTES     4096 /* has the address of a query and its answer */
 #define READS_IN_A_ROW  16
 #define SHOWN_BYTES_MIN (4 * BLOCK_BYTES) /* firmware looks there before it has written anything */
 
@@ -65,8 +70,10 @@ struct flash {
 	uint32_t there; /* so many bytes of it; the rest has never been written and is erased */
 	int fd;         /* keeps the same, or -1 */
 	bool unsynced, said;
-	bool shown, cannot_show; /* as memory */
-	uint32_t reads;          /* in a row, not shown */
+	bool shown, cannot_show;      /* as memory */
+	uint32_t reads;               /* in a row, not shown */
+	uint8_t *cover;               /* page of bank 0's memory where the chips' answer is, or NULL */
+	uint8_t covered[COVER_BYTES]; /* what that has else */
 	struct loop_timer sync;
 };
 
@@ -322,6 +329,12 @@ static uint32_t chip_word(const struct bank *b, uint32_t n, bool locked)
 	}
 }
 
+/* Of @bytes of bank 0's memory; NULL: the guest has none there. */
+static uint8_t *firmware_at(const struct device *d, uint32_t offset, uint32_t bytes)
+{
+	return d->env->mem ? mem_ptr(d->env->mem, gpa(BOARD_FLASH0_BASE + offset), bytes) : NULL;
+}
+
 static uint8_t array_byte(const struct device *d, bool vars, uint32_t offset)
 {
 	const struct flash *f = d->state;
@@ -329,23 +342,46 @@ static uint8_t array_byte(const struct device *d, bool vars, uint32_t offset)
 
 	if (vars)
 		return offset < f->there ? f->vars[offset] : 0xff;
-	rom = d->env->mem ? mem_ptr(d->env->mem, gpa(BOARD_FLASH0_BASE + offset), 1) : NULL;
+	rom = firmware_at(d, offset, 1);
 	return rom ? *rom : 0xff;
+}
+
+static uint8_t byte_at(const struct device *d, unsigned range, uint32_t offset)
+{
+	const struct bank *b = &((const struct flash *)d->state)->bank[range];
+
+	return b->mode == READ_ARRAY ? array_byte(d, range, offset)
+				     : (uint8_t)(chip_word(b, offset / 4, !range) >> 8 * (offset % 2));
 }
 
 static uint64_t flash_read(const struct device *d, unsigned range, uint32_t offset, unsigned size)
 {
-	const struct bank *b = &((const struct flash *)d->state)->bank[range];
 	uint64_t value = 0;
 
-	for (unsigned i = 0; i < size; i++) {
-		uint32_t at = offset + i;
-		uint8_t byte = b->mode == READ_ARRAY ? array_byte(d, range, at)
-						     : (uint8_t)(chip_word(b, at / 4, !range) >> 8 * (at % 2));
-
-		value |= (uint64_t)byte << 8 * i;
-	}
+	for (unsigned i = 0; i < size; i++)
+		value |= (uint64_t)byte_at(d, range, offset + i) << 8 * i;
 	return value;
+}
+
+static void uncover(struct flash *f)
+{
+	if (f->cover)
+		memcpy(f->cover, f->covered, COVER_BYTES);
+	f->cover = NULL;
+}
+
+static void cover(struct device *d, uint32_t offset)
+{
+	uint32_t from = (uint32_t)align_down(offset, COVER_BYTES);
+	uint8_t *p = firmware_at(d, from, COVER_BYTES);
+	struct flash *f = d->state;
+
+	if (!p || f->bank[0].mode == READ_ARRAY)
+		return;
+	memcpy(f->covered, p, COVER_BYTES);
+	for (uint32_t i = 0; i < COVER_BYTES; i++)
+		p[i] = byte_at(d, 0, from + i);
+	f->cover = p;
 }
 
 static void show(struct device *d)
@@ -382,7 +418,11 @@ static enum bus_result flash_access(struct device *d, unsigned range, uint64_t o
 
 		if (range)
 			hide(d);
+		else
+			uncover(f);
 		flash_write(d, &f->bank[range], &w);
+		if (!range)
+			cover(d, w.offset);
 	} else {
 		*value = flash_read(d, range, (uint32_t)offset, size);
 		if (range && f->bank[range].mode == READ_ARRAY && !f->shown)
@@ -446,6 +486,7 @@ static void flash_reset(struct device *d)
 {
 	struct flash *f = d->state;
 
+	uncover(f);
 	for (unsigned i = 0; i < 2; i++)
 		f->bank[i] = (struct bank){ .mode = READ_ARRAY, .status = CFI_STATUS_READY };
 }

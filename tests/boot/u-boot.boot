@@ -5,11 +5,13 @@ firmware u-boot-bookworm u-boot-trixie u-boot-sid
 options --firmware-vars TMP/vars
 refuse Synchronous Abort|SError
 refuse nothing answers|nothing is there
+refuse Unknown flash
 timeout 90
 ---
 # A command that prints looks for Ctrl-C and eats what is typed: so the prompt comes first.
 expect ^U-Boot 20
 expect DRAM: +512 MiB
+expect Flash: +64 MiB
 expect bad CRC, using default environment
 expect Hit any key to stop autoboot
 send

@@ -274,6 +274,45 @@ static void the_firmwares_own_bank_stays_as_it_is(void **state)
 	assert_int_equal(lseek(b->firmware.vars, 0, SEEK_END), 0);
 }
 
+static uint32_t seen(struct board *b, uint64_t at)
+{
+	uint32_t v = 0;
+
+	assert_int_equal(mem_read(b->mem, gpa(BOARD_FLASH0_BASE + at), &v, sizeof(v)), 0);
+	return v;
+}
+
+/* A guest whose memory it is reads there, and nobody hears of it. */
+static void the_firmwares_own_bank_answers_where_it_is_memory(void **state)
+{
+	struct board *b = *state;
+	uint32_t before = seen(b, 0);
+
+	fake_write(b->vm, BOARD_FLASH0_BASE + 0x55 * 4, BOTH(CFI_QUERY));
+	assert_int_equal(seen(b, 4 * CFI_QRY), BOTH('Q'));
+	assert_int_equal(seen(b, 4 * CFI_SIZE), BOTH(25));
+	assert_int_equal(seen(b, 0x10000), 0); /* the array */
+	fake_write(b->vm, BOARD_FLASH0_BASE, BOTH(CFI_READ_ARRAY));
+	assert_int_equal(seen(b, 0), before);
+	assert_int_equal(seen(b, 4 * CFI_QRY), 0);
+	/* One command after the other, of several blocks. */
+	fake_write(b->vm, BOARD_FLASH0_BASE, BOTH(CFI_READ_ID));
+	assert_int_equal(seen(b, 0), BOTH(CFI_MAKER_INTEL));
+	fake_write(b->vm, BOARD_FLASH0_BASE + 3 * BLOCK, BOTH(CFI_READ_ID));
+	assert_int_equal(seen(b, 3 * BLOCK + 4 * CFI_ID_LOCK), BOTH(1));
+	fake_write(b->vm, BOARD_FLASH0_BASE + BOARD_FLASH_SIZE - 4, BOTH(CFI_ERASE));
+	fake_write(b->vm, BOARD_FLASH0_BASE + BOARD_FLASH_SIZE - 4, BOTH(CFI_CONFIRM));
+	assert_int_equal(seen(b, BOARD_FLASH_SIZE - 4), READY | BOTH(CFI_STATUS_ERASE_ERROR | CFI_STATUS_LOCKED));
+	fake_write(b->vm, BOARD_FLASH0_BASE + BLOCK, BOTH(CFI_READ_ARRAY));
+	assert_int_equal(seen(b, 0), before);
+	assert_int_equal(seen(b, 3 * BLOCK + 4 * CFI_ID_LOCK), 0);
+	assert_int_equal(seen(b, BOARD_FLASH_SIZE - 4), 0);
+	fake_write(b->vm, BOARD_FLASH0_BASE, BOTH(CFI_READ_STATUS));
+	assert_int_equal(seen(b, 0), READY | BOTH(CFI_STATUS_ERASE_ERROR | CFI_STATUS_LOCKED));
+	devices_reset(&b->vm->devices);
+	assert_int_equal(seen(b, 0), before);
+}
+
 static void a_reset_ends_commands_and_keeps_contents(void **state)
 {
 	struct board *b = *state;
@@ -443,6 +482,7 @@ int main(void)
 		T(erasing_takes_a_whole_block_and_no_other),
 		T(blocks_are_unlocked_as_often_as_one_likes),
 		T(the_firmwares_own_bank_stays_as_it_is),
+		T(the_firmwares_own_bank_answers_where_it_is_memory),
 		T(a_reset_ends_commands_and_keeps_contents),
 		T(every_change_is_in_the_file_at_once),
 		T(the_file_is_what_the_next_run_has),
