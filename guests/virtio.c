@@ -226,6 +226,8 @@ static void queue_reset(void)
 	ask(0, 2, false);
 	vring_kick(&ring);
 	report(answered(0, 2), "and works");
+	write32(regs + VIRTIO_MMIO_QUEUE_READY, 0);
+	report(!read32(regs + VIRTIO_MMIO_QUEUE_READY), "a driver can stop it, too");
 }
 
 /* ---- Broken rules ---- */

@@ -257,6 +257,38 @@ static struct virtq *selected(struct virtio_device *v)
 	return v->queue_sel < v->queue_count ? &v->queue[v->queue_sel] : NULL;
 }
 
+/* Nothing of it is touched any more when the driver's write is over. */
+static void stop_queue(struct virtio_device *v, struct virtq *q)
+{
+	q->ready = false;
+	v->type->queue_reset(v, q->index);
+	virtq_disable(q);
+}
+
+static void make_ready(struct virtio_device *v, struct virtq *q)
+{
+	if (v->status & VIRTIO_STATUS_DRIVER_OK && !virtio_has(v, VIRTIO_F_RING_RESET))
+		return refused(v, "QueueReady after DRIVER_OK");
+	if (!virtq_enable(q))
+		return;
+	log_debug("%s: queue %u: %u entries", name_of(v), q->index, q->size);
+	if (!v->running)
+		return;
+	virtio_wires_open(v);
+	first_look(v, q->index);
+}
+
+/* 4.2.2.2: so a driver stops using it, and has no need of RING_RESET for that. */
+static void make_unready(struct virtio_device *v, struct virtq *q)
+{
+	if (!(v->status & VIRTIO_STATUS_DRIVER_OK))
+		virtq_disable(q);
+	else if (v->running && v->type->queue_reset)
+		stop_queue(v, q);
+	else
+		refused(v, "QueueReady 0, of a queue that only stops with its device");
+}
+
 static void write_ready(struct virtio_device *v, struct virtq *q, uint32_t value)
 {
 	if (!value && !q->ready)
@@ -265,15 +297,10 @@ static void write_ready(struct virtio_device *v, struct virtq *q, uint32_t value
 		return refused(v, value > 1 ? "QueueReady is neither 0 nor 1" : "QueueReady is 1 already");
 	if (!(v->status & VIRTIO_STATUS_FEATURES_OK))
 		return refused(v, "QueueReady before FEATURES_OK");
-	if (v->status & VIRTIO_STATUS_DRIVER_OK && !(value && virtio_has(v, VIRTIO_F_RING_RESET)))
-		return refused(v, "QueueReady after DRIVER_OK");
-	if (!value)
-		return virtq_disable(q);
-	if (!virtq_enable(q))
-		return;
-	log_debug("%s: queue %u: %u entries", name_of(v), q->index, q->size);
-	if (v->running)
-		virtio_wires_open(v);
+	if (value)
+		make_ready(v, q);
+	else
+		make_unready(v, q);
 }
 
 /* 2.6.1: done when the write is. The queue may be made ready again, elsewhere and with another size. */
@@ -281,8 +308,7 @@ static void reset_queue(struct virtio_device *v, struct virtq *q, uint32_t value
 {
 	if (!virtio_has(v, VIRTIO_F_RING_RESET) || !v->running || value != 1 || !q->ready)
 		return refused(v, "a reset of a queue that is not in use, or not agreed on");
-	q->ready = false;
-	v->type->queue_reset(v, q->index);
+	stop_queue(v, q);
 	forget_queue(q);
 }
 

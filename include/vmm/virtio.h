@@ -62,7 +62,7 @@ struct virtio_type {
 	void (*config_written)(struct virtio_device *v, unsigned offset, unsigned bytes);
 	/* The driver is about to read there: freshen what the configuration space says. */
 	void (*config_read)(struct virtio_device *v, unsigned offset, unsigned bytes);
-	/* VIRTIO_F_RING_RESET: as reset, for one queue. NULL: the feature is not offered. */
+	/* As reset, for one queue. NULL: queues stop only together, and VIRTIO_F_RING_RESET is not offered. */
 	void (*queue_reset)(struct virtio_device *v, unsigned queue);
 };
 

@@ -134,7 +134,7 @@ uint32_t fv_agree(struct fake_virtio *f, uint64_t features)
 	return fv_rd(f, VIRTIO_MMIO_STATUS);
 }
 
-void fv_queue(struct fake_virtio *f, unsigned size)
+void fv_place(struct fake_virtio *f, unsigned size)
 {
 	memset(f->ram + FV_DESC, 0, FV_TABLE - FV_DESC);
 	f->size = size;
@@ -145,6 +145,11 @@ void fv_queue(struct fake_virtio *f, unsigned size)
 	fv_wr(f, VIRTIO_MMIO_QUEUE_DESC_LOW, (uint32_t)fv_gpa(FV_DESC));
 	fv_wr(f, VIRTIO_MMIO_QUEUE_DRIVER_LOW, (uint32_t)fv_gpa(FV_DRIVER));
 	fv_wr(f, VIRTIO_MMIO_QUEUE_DEVICE_LOW, (uint32_t)fv_gpa(FV_DEVICE));
+}
+
+void fv_queue(struct fake_virtio *f, unsigned size)
+{
+	fv_place(f, size);
 	fv_wr(f, VIRTIO_MMIO_QUEUE_READY, 1);
 }
 

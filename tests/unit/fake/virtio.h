@@ -56,7 +56,8 @@ void fv_wr(struct fake_virtio *f, unsigned reg, uint32_t value);
 
 /* Up to FEATURES_OK; what the status is then. */
 uint32_t fv_agree(struct fake_virtio *f, uint64_t features);
-/* Size and places of queue 0, and ready. */
+/* Size and places of queue 0, and ready; the first without that. */
+void fv_place(struct fake_virtio *f, unsigned size);
 void fv_queue(struct fake_virtio *f, unsigned size);
 /* All of it, from a reset to DRIVER_OK; VERSION_1 is always in. The queue. */
 struct virtq *fv_start(struct fake_virtio *f, uint64_t features, unsigned size);

@@ -253,14 +253,36 @@ static void a_queue_is_made_ready_once_and_in_time(void **state)
 	assert_int_equal(fv_rd(f, VIRTIO_MMIO_QUEUE_READY), 0);
 	fv_wr(f, VIRTIO_MMIO_QUEUE_READY, 1);
 	fv_wr(f, VIRTIO_MMIO_STATUS, RUNS);
-	fv_wr(f, VIRTIO_MMIO_QUEUE_READY, 0);
-	assert_int_equal(fv_rd(f, VIRTIO_MMIO_QUEUE_READY), 1);
 	fv_wr(f, VIRTIO_MMIO_QUEUE_SEL, 1);
 	fv_wr(f, VIRTIO_MMIO_QUEUE_READY, 1);
 	assert_int_equal(fv_rd(f, VIRTIO_MMIO_QUEUE_READY), 0);
 	fv_wr(f, VIRTIO_MMIO_QUEUE_SEL, FV_QUEUES);
 	fv_wr(f, VIRTIO_MMIO_QUEUE_READY, 1);
 	assert_false(fv_broken(f));
+}
+
+static void a_driver_may_stop_a_queue(void **state)
+{
+	struct fake_virtio *f = *state;
+	struct virtq *q = fv_start(f, 0, 8);
+	struct virtq_chain *c;
+
+	fv_simple(f, 16, true);
+	assert_non_null(c = virtq_pop(q));
+	fv_wr(f, VIRTIO_MMIO_QUEUE_READY, 0);
+	assert_int_equal(fv_rd(f, VIRTIO_MMIO_QUEUE_READY), 0);
+	assert_int_equal(f->queue_resets, 1);
+	virtq_push(c, 16);
+	assert_int_equal(fv_used(f)->idx, 0);
+	assert_null(virtq_pop(q));
+	fv_wr(f, VIRTIO_MMIO_QUEUE_NOTIFY, 0);
+	assert_int_equal(f->notified, 0);
+	assert_int_equal(status(f), RUNS);
+	/* One that is broken may still touch it, and says so. */
+	fv_start(f, 0, 8);
+	virtio_broken(&f->state.v, "rule");
+	fv_wr(f, VIRTIO_MMIO_QUEUE_READY, 0);
+	assert_int_equal(fv_rd(f, VIRTIO_MMIO_QUEUE_READY), 1);
 }
 
 static void notifications_reach_queues_that_are_in_use(void **state)
@@ -371,10 +393,17 @@ static void a_queue_is_reset_alone(void **state)
 	/* With another size. */
 	fv_queue(f, 32);
 	assert_int_equal(fv_rd(f, VIRTIO_MMIO_QUEUE_READY), 1);
+	assert_int_equal(f->notified, 0);
 	fv_simple(f, 16, true);
 	assert_non_null(c = virtq_pop(q));
 	virtq_push(c, 16);
 	assert_int_equal(fv_used(f)->idx, 1);
+	/* And with a request in it. */
+	fv_wr(f, VIRTIO_MMIO_QUEUE_RESET, 1);
+	fv_place(f, 32);
+	fv_simple(f, 16, true);
+	fv_wr(f, VIRTIO_MMIO_QUEUE_READY, 1);
+	assert_int_equal(f->notified, 1);
 }
 
 /* ---- Interrupts ---- */
@@ -611,6 +640,7 @@ int main(void)
 		TEST(a_queue_in_a_wrong_place_breaks_the_device),
 		TEST(a_packed_ring_has_any_number_of_entries),
 		TEST(a_queue_is_made_ready_once_and_in_time),
+		TEST(a_driver_may_stop_a_queue),
 		TEST(notifications_reach_queues_that_are_in_use),
 		TEST(what_stood_in_a_queue_before_is_seen),
 		TEST(a_driver_that_never_stops_has_turns),
