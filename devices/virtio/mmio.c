@@ -363,8 +363,6 @@ static void read_config(struct virtio_device *v, uint64_t offset, unsigned size,
 		return;
 	if (size > v->config_bytes - offset)
 		size = (unsigned)(v->config_bytes - offset);
-	if (v->type->config_read)
-		v->type->config_read(v, (unsigned)offset, size);
 	memcpy(value, (char *)v->config + offset, size);
 }
 

@@ -60,8 +60,6 @@ struct virtio_type {
 	 * NULL: the space is read-only, and nothing is written.
 	 */
 	void (*config_written)(struct virtio_device *v, unsigned offset, unsigned bytes);
-	/* The driver is about to read there: freshen what the configuration space says. */
-	void (*config_read)(struct virtio_device *v, unsigned offset, unsigned bytes);
 	/* As reset, for one queue. NULL: queues stop only together, and VIRTIO_F_RING_RESET is not offered. */
 	void (*queue_reset)(struct virtio_device *v, unsigned queue);
 };

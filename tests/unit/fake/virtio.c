@@ -34,12 +34,6 @@ static void fv_config_written(struct virtio_device *v, unsigned offset, unsigned
 	of(v)->config_writes++;
 }
 
-static void fv_config_read(struct virtio_device *v, unsigned offset, unsigned bytes)
-{
-	CHECK(offset + bytes <= sizeof(of(v)->state.config));
-	of(v)->config_reads++;
-}
-
 static void fv_queue_reset(struct virtio_device *v, unsigned queue)
 {
 	(void)queue;
@@ -58,7 +52,6 @@ static const struct virtio_type fv_virtio = {
 	.reset = fv_reset,
 	.notify = fv_notify,
 	.config_written = fv_config_written,
-	.config_read = fv_config_read,
 	.queue_reset = fv_queue_reset,
 };
 

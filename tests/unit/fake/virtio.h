@@ -38,7 +38,7 @@ struct fake_virtio {
 	uint8_t *ram;
 	/* What the device has been told; what it answers. */
 	void (*on_notify)(struct fake_virtio *f);       /* what it does then; NULL: nothing */
-	unsigned notified, starts, resets, queue_resets, config_writes, config_reads;
+	unsigned notified, starts, resets, queue_resets, config_writes;
 	bool veto;
 	int start_error;
 	/* The driver's. */

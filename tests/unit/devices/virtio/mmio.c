@@ -497,10 +497,8 @@ static void the_configuration_space_is_accessed_by_its_fields(void **state)
 	assert_int_equal(v, 0x1716151413121110);
 	acc(f, 0x108, 8, &v, false); /* half of it is beyond */
 	assert_int_equal(v, 0x1b1a1918);
-	assert_int_equal(f->config_reads, 5);
 	acc(f, 0x1f8, 8, &v, false);
 	assert_int_equal(v, 0);
-	assert_int_equal(f->config_reads, 5);
 	v = 0xaabb;
 	acc(f, 0x10a, 2, &v, true);
 	assert_int_equal(f->config_writes, 1);
