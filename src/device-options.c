@@ -3,6 +3,7 @@
  * "key=value,key=value" of --device and of its shorter forms, by the rows of the device
  * type, of the slot it sits in, and of the host end the user has chosen.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <vmm/err.h>
@@ -18,6 +19,7 @@ static const struct device_option slot_options[] = {
 };
 
 #define TABLES_MAX 3
+#define ROWS_MAX   64 /* of a table: bits of its `seen' */
 
 /* Rows, and where the offsets in them count from. */
 struct options {
@@ -32,7 +34,7 @@ struct options {
 
 static void add_table(struct options *all, const struct device_option *rows, unsigned count, void *base)
 {
-	CHECK(all->count < TABLES_MAX && count <= 64);
+	CHECK(all->count < TABLES_MAX && count <= ROWS_MAX);
 	all->table[all->count].rows = rows;
 	all->table[all->count].count = count;
 	all->table[all->count++].base = base;
@@ -55,7 +57,7 @@ static int choose_end(struct device *d, struct options *all, const char *name)
 		add_table(all, e->options, e->option_count, d->end_state);
 		return 0;
 	}
-	return log_err(-EINVAL, "%s: there is no \"%s\"; there are %s", d->said, name, known);
+	return log_err(-EINVAL, "%s: there is no \"%s\"; there are %s: see vmm help devices", d->said, name, known);
 }
 
 static int set_end(struct device *d, struct options *all, const char *name)
@@ -100,20 +102,54 @@ static int set_option(struct device *d, struct options *all, const struct device
 	return -EINVAL;
 }
 
-static int unknown_option(const struct device *d, const struct options *all, const char *key)
+/* The end that is called @key or has such an option, if it is another one than the user's; NULL: none. */
+static const struct device_end *end_that_knows(const struct device *d, const char *key)
 {
-	const char *names[64] = { 0 }, *near;
-	char known[512] = "";
+	for (unsigned i = 0; d->type->end_at && d->type->end_at(i); i++) {
+		const struct device_end *e = d->type->end_at(i);
+
+		if (e == d->end)
+			continue;
+		if (!strcmp(e->name, key))
+			return e;
+		for (unsigned k = 0; k < e->option_count; k++)
+			if (!strcmp(e->options[k].name, key))
+				return e;
+	}
+	return NULL;
+}
+
+/* What the user may have meant, or NULL; in @known all there are. */
+static const char *nearest(const struct options *all, const char *key, char *known, size_t room)
+{
+	const char *names[TABLES_MAX * ROWS_MAX];
 	unsigned count = 0;
 
 	for (unsigned t = 0; t < all->count; t++)
-		for (unsigned i = 0; i < all->table[t].count && count < ARRAY_SIZE(names); i++) {
+		for (unsigned i = 0; i < all->table[t].count; i++) {
 			names[count++] = all->table[t].rows[i].name;
-			text_add_item(known, sizeof(known), ", ", "%s", all->table[t].rows[i].name);
+			text_add_item(known, room, ", ", "%s", all->table[t].rows[i].name);
 		}
-	near = opt_nearest(key, names, count);
-	return log_err(-EINVAL, "%s: no option \"%s\"; %s%s%sit has %s", d->said, key, near ? "did you mean " : "",
-		       near ? near : "", near ? "? " : "", count ? known : "none");
+	return opt_nearest(key, names, count);
+}
+
+static int unknown_option(const struct device *d, const struct options *all, const char *key)
+{
+	const struct device_end *other = end_that_knows(d, key);
+	char known[512] = "";
+	const char *near = nearest(all, key, known, sizeof(known));
+
+	if (!*key)
+		return log_err(-EINVAL, "%s: an option is empty; a comma in a value is written twice", d->said);
+	if (other && !strcmp(other->name, key))
+		return log_err(-EINVAL, "%s: \"%s\" stands behind other options; name it first", d->said, key);
+	if (other)
+		return log_err(-EINVAL, "%s: \"%s\" is an option of %s, and this is %s", d->said, key, other->name,
+			       d->end->name);
+	if (near)
+		return log_err(-EINVAL, "%s: no option \"%s\"; did you mean %s? See vmm help devices", d->said, key,
+			       near);
+	return log_err(-EINVAL, "%s: no option \"%s\"; it has %s", d->said, key, known[0] ? known : "none");
 }
 
 /* The row with the name that @item begins with, up to its end or a '='. */
@@ -131,13 +167,27 @@ static const struct device_option *find_option(const struct options *all, const 
 	return NULL;
 }
 
+/* Of strings with both: one may have been meant for something else, and stood where this goes without its name. */
+static int given_twice(const struct device *d, const struct device_option *o, const char *base, const char *value)
+{
+	const char *before;
+
+	if (o->kind != DEVICE_STRING)
+		return log_err(-EINVAL, "%s: %s is given twice", d->said, o->name);
+	memcpy(&before, base + o->offset, sizeof(before));
+	return log_err(-EINVAL, "%s: %s is given twice: \"%s\" and \"%s\"", d->said, o->name, before, value);
+}
+
 static int parse_value(struct device *d, struct options *all, const struct device_option *o, unsigned table,
 		       const char *value)
 {
 	uint64_t mark = UINT64_C(1) << (o - all->table[table].rows);
 
 	if (all->table[table].seen & mark && o->kind != DEVICE_LIST)
-		return log_err(-EINVAL, "%s: %s is given twice", d->said, o->name);
+		return given_twice(d, o, all->table[table].base, value);
+	if (!*value)
+		return log_err(-EINVAL, "%s: %s= is empty; use %s=%s or leave it out", d->said, o->name, o->name,
+			       o->arg);
 	all->table[table].seen |= mark;
 	return set_option(d, all, o, all->table[table].base, value);
 }
@@ -163,13 +213,26 @@ static int parse_key(struct device *d, struct options *all, char *item)
 	return parse_value(d, all, o, table, value ? value : "on");
 }
 
+/* Does @item begin with the name of an option and '=', or with what is nearly one? */
+static bool has_name(const struct options *all, const char *item)
+{
+	size_t len = strcspn(item, "=");
+	char key[64], known[2] = "";
+	unsigned table;
+
+	if (!item[len])
+		return false;
+	snprintf(key, sizeof(key), "%.*s", (int)(len < sizeof(key) ? len : sizeof(key) - 1), item);
+	return find_option(all, item, &table) || nearest(all, key, known, sizeof(known));
+}
+
 /* What stands first may be a value without its name; a path may have a '=' of its own. */
 static int parse_first(struct device *d, struct options *all, char *item)
 {
 	unsigned table;
 	const struct device_option *o;
 
-	if (d->type->first && !(strchr(item, '=') && find_option(all, item, &table))) {
+	if (d->type->first && !has_name(all, item)) {
 		o = find_option(all, d->type->first, &table);
 		CHECK(o);
 		if (!strchr(item, '=') || o->kind != DEVICE_END)

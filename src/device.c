@@ -53,26 +53,30 @@ static int device_plug(struct device *d)
 
 /* ---- Places ---- */
 
-static bool slot_taken(const struct devices *all, uint64_t slot)
+/* NULL: nobody. */
+static const struct device *who_has_slot(const struct devices *all, uint64_t slot)
 {
 	for (const struct device *d = all->first; d; d = d->next)
 		if (d->type->slot && d->slot == slot)
-			return true;
-	return false;
+			return d;
+	return NULL;
 }
 
 static int find_slot(const struct devices *all, struct device *d)
 {
+	const struct device *other;
+
 	if (d->slot != SLOT_ANY) {
 		if (d->slot >= BOARD_VIRTIO_COUNT)
 			return log_err(-EINVAL, "%s: slot=%llu: the board has 0 to %d", d->said,
 				       (unsigned long long)d->slot, BOARD_VIRTIO_COUNT - 1);
-		return slot_taken(all, d->slot) ? log_err(-EINVAL, "%s: slot=%llu has a device already; leave it out",
-							  d->said, (unsigned long long)d->slot)
-						: 0;
+		other = who_has_slot(all, d->slot);
+		return other ? log_err(-EINVAL, "%s: slot=%llu has a %s already; use another, or none for a free one",
+				       d->said, (unsigned long long)d->slot, other->type->name)
+			     : 0;
 	}
 	for (d->slot = 0; d->slot < BOARD_VIRTIO_COUNT; d->slot++)
-		if (!slot_taken(all, d->slot))
+		if (!who_has_slot(all, d->slot))
 			return 0;
 	return log_err(-EINVAL, "%s: the board's %d virtio slots are taken; leave a device out", d->said,
 		       BOARD_VIRTIO_COUNT);
@@ -196,6 +200,22 @@ static const struct device_type *wanted_type(const struct opt_device *wanted)
 	return len < (int)sizeof(name) ? device_type_find(name) : NULL;
 }
 
+static int no_such_device(const char *text)
+{
+	const char *names[100], *near;
+	unsigned count = 0;
+	char name[60];
+
+	snprintf(name, sizeof(name), "%.*s", (int)strcspn(text, ","), text);
+	for (; count < ARRAY_SIZE(names) && device_type_at(count); count++)
+		names[count] = device_type_at(count)->name;
+	near = opt_nearest(name, names, count);
+	if (!*name)
+		return log_err(-EINVAL, "--device: which one? See vmm help devices");
+	return log_err(-EINVAL, "--device %s: there is no such device; %s%s%ssee vmm help devices", name,
+		       near ? "did you mean " : "", near ? near : "", near ? "? " : "");
+}
+
 /* Which type, and the options: NULL for none. */
 static int find_wanted(const struct opt_device *wanted, const struct device_type **t, const char **options)
 {
@@ -205,8 +225,7 @@ static int find_wanted(const struct opt_device *wanted, const struct device_type
 	*t = wanted_type(wanted);
 	CHECK(*t || !wanted->type);
 	if (!*t)
-		return log_err(-EINVAL, "--device %.*s: there is no such device; see vmm help devices",
-			       (int)(len < 60 ? len : 60), wanted->text);
+		return no_such_device(wanted->text);
 	if (!wanted->type)
 		*options = wanted->text[len] ? wanted->text + len + 1 : NULL;
 	return 0;

@@ -657,7 +657,7 @@ static const struct device_type blk_type = {
 	.state_bytes = sizeof(struct blk),
 	.trial = "file=FILE",
 	.option = "disk",
-	.arg = "FILE",
+	.arg = "FILE[,KEY=VALUE...]",
 	.first = "file",
 	DEVICE_OPTIONS(options),
 	VIRTIO_DEVICE,

@@ -203,7 +203,8 @@ static void wrong_specs_are_refused_with_the_name_of_what_is_wrong(void **state)
 		const char *spec, *words;
 	} rows[] = {
 		{ "nosuch", "no such device" },
-		{ "", "no such device" },
+		{ "", "which one?" },
+		{ "a-prob,size=1", "did you mean a-probe?" },
 		{ "a-probe,colour=red", "no option \"colour\"; it has path, size, on" },
 		{ "pvpanic,x=1", "it has none" },
 		{ "a-probe,size=big", "not a number" },
@@ -215,14 +216,19 @@ static void wrong_specs_are_refused_with_the_name_of_what_is_wrong(void **state)
 		{ "a-probe,size", "needs a value" },
 		{ "a-probe,on=maybe", "neither on nor off" },
 		{ "a-probe,on,on", "given twice" },
-		{ "a-probe,", "no option \"\"" },
+		{ "a-probe,", "an option is empty" },
+		{ "a-probe,=x", "an option is empty" },
+		{ "a-probe,path=", "path= is empty" },
 		{ "a-probe,pat=/x", "did you mean path?" },
 		{ "b-slotted,x,slot=32", "the board has 0 to 31" },
 		{ "b-slotted,x,slot=none", "not a number" },
-		{ "b-slotted,x,file=y", "given twice" },
+		{ "b-slotted,x,file=y", "file is given twice: \"x\" and \"y\"" },
+		{ "b-slotted,fiel=y", "no option \"fiel\"; did you mean file?" },
+		{ "b-slotted,", "file= is empty" },
 		{ "c-ended,hose", "there is no \"hose\"; there are pipe, tube" },
 		{ "c-ended,colour=red,end=pipe", "options of tube stand before pipe" },
-		{ "c-ended,pipe,colour=red", "no option \"colour\"" },
+		{ "c-ended,colour=red,pipe", "\"pipe\" stands behind other options" },
+		{ "c-ended,pipe,colour=red", "\"colour\" is an option of tube, and this is pipe" },
 	};
 
 	(void)state;

@@ -320,7 +320,7 @@ static void options_that_cannot_be_are_refused(void **state)
 	(void)state;
 	driver_refused("virtio-9p", "Say dir=PATH");
 	driver_refused("virtio-9p,dir=/no/such/folder", "/no/such/folder: No such file");
-	driver_refused("virtio-9p,dir=/tmp,tag=", "1 to 255");
+	driver_refused("virtio-9p,dir=/tmp,tag=", "tag= is empty");
 	driver_refused("virtio-9p,dir=/tmp,map=all", "map=all: there are user and xattr");
 	driver_refused("virtio-9p,dir=/tmp,uid=4294967295", "less than");
 	driver_refused("virtio-9p,dir=/proc", "processes are not shared");
