@@ -16,7 +16,6 @@
 #include <vmm/disk.h>
 #include <vmm/err.h>
 #include <vmm/log.h>
-#include <vmm/loop.h>
 #include <vmm/text.h>
 #include <vmm/virtio.h>
 
@@ -39,7 +38,6 @@ struct blk {
 	bool cached;            /* what the driver has chosen, if it may */
 	bool writethrough;      /* a write is done when it is flushed */
 	uint64_t finished[(VIRTIO_QUEUES_MAX + 63) / 64]; /* queues that may want an interrupt */
-	struct loop_timer rest;                           /* looks at what a busy guest has added meanwhile */
 	/* Options. */
 	const char *file, *format, *overlay, *serial, *aio;
 	bool readonly, snapshot, direct, no_discard, no_cache;
@@ -324,46 +322,13 @@ static void handle(struct blk *b, struct virtq_chain *c)
 	types[h.type].fn(r, h.sector);
 }
 
-/*
- * Other vCPUs may add requests as fast as this one answers them, and it is one of the guest's: it goes back to the
- * guest after a ring full, and the main thread looks at the rest.
- */
-static bool serve(struct blk *b, unsigned queue)
-{
-	struct virtq *q = virtio_queue(&b->virtio, queue);
-	unsigned left = virtq_size(q);
-	struct virtq_chain *c = NULL;
-
-	while (left-- && (c = virtq_pop(q)))
-		handle(b, c);
-	return c && !virtq_empty(q);
-}
-
-static void rest_later(struct blk *b)
-{
-	if (b->rest.loop)
-		loop_timer_arm(&b->rest, loop_now_ns());
-}
-
 static void blk_notify(struct virtio_device *v, unsigned queue)
 {
 	struct blk *b = (struct blk *)v;
+	struct virtq_chain *c;
 
-	if (serve(b, queue))
-		rest_later(b);
-	disk_kick(b->disk);
-	interrupt_finished(b);
-}
-
-static void serve_rest(void *opaque)
-{
-	struct blk *b = opaque;
-	bool more = false;
-
-	for (unsigned i = 0; i < b->virtio.queue_count; i++)
-		more |= serve(b, i);
-	if (more)
-		rest_later(b);
+	while ((c = virtq_pop(virtio_queue(v, queue))))
+		handle(b, c);
 	disk_kick(b->disk);
 	interrupt_finished(b);
 }
@@ -609,8 +574,6 @@ static int blk_create(struct device *d)
 	}
 	if (err)
 		disk_close(b->disk);
-	else if (d->env->loop)
-		loop_timer_init(&b->rest, d->env->loop, &d->lock, serve_rest, b);
 	return err;
 }
 
@@ -620,8 +583,6 @@ static void blk_destroy(struct device *d)
 	struct blk_req *next;
 
 	disk_close(b->disk);
-	if (b->rest.loop)
-		loop_timer_arm(&b->rest, UINT64_MAX);
 	for (struct blk_req *r = b->unused; r; r = next) {
 		next = r->next;
 		free(r);
