@@ -4,7 +4,6 @@
  * suppression of interrupts and notifications, broken rules and the way back, and a second
  * CPU that scribbles on a ring while the first one uses it.
  */
-#include <spec/gic.h>
 #include "lib/virtio.h"
 
 #define EVENT_IDX  VIRTIO_FEATURE(VIRTIO_F_EVENT_IDX)
@@ -27,13 +26,10 @@ static u8 arena[2 * 64 * 1024] __attribute__((aligned(4096)));
 static void on_irq(struct regs *r)
 {
 	unsigned id = gic_ack();
-	u32 bits;
 
 	(void)r;
 	if (id == intid) {
-		bits = read32(regs + VIRTIO_MMIO_INTERRUPT_STATUS);
-		write32(regs + VIRTIO_MMIO_INTERRUPT_ACK, bits);
-		irq_bits |= bits;
+		irq_bits |= virtio_ack(regs);
 		irqs++;
 	}
 	if (id < 1020)
@@ -469,7 +465,6 @@ static void scribble_on(u64 features, const char *name)
 void test(void)
 {
 	unsigned slot;
-	u64 config;
 
 	mmu_on();
 	gic_init();
@@ -477,11 +472,7 @@ void test(void)
 	regs = virtio_find(VIRTIO_ID_RNG, &slot);
 	if (!report(regs, "there is a virtio-rng"))
 		return;
-	intid = 32 + BOARD_VIRTIO_SPI + slot;
-	config = gic_regs(intid) + GICD_ICFGR + intid / 16 * 4;
-	write32(config, read32(config) | 2u << intid % 16 * 2); /* an edge */
-	gic_route(intid - 32, 0);
-	gic_enable(intid);
+	intid = virtio_wire(slot);
 
 	identity();
 	irq_enable(); /* a fault that was caught has masked them */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <spec/gic.h>
 #include "virtio.h"
 
 #define DESC(r)   ((volatile struct virtq_desc *)(r)->desc)
@@ -21,6 +22,25 @@ u64 virtio_find(u32 id, unsigned *slot)
 			return regs;
 	}
 	return 0;
+}
+
+unsigned virtio_wire(unsigned slot)
+{
+	unsigned spi = BOARD_VIRTIO_SPI + slot, intid = 32 + spi;
+	u64 config = gic_regs(intid) + GICD_ICFGR + intid / 16 * 4;
+
+	write32(config, read32(config) | 2u << intid % 16 * 2);
+	gic_route(spi, 0);
+	gic_enable(intid);
+	return intid;
+}
+
+u32 virtio_ack(u64 regs)
+{
+	u32 bits = read32(regs + VIRTIO_MMIO_INTERRUPT_STATUS);
+
+	write32(regs + VIRTIO_MMIO_INTERRUPT_ACK, bits);
+	return bits;
 }
 
 u64 virtio_features(u64 regs)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A driver of virtio-mmio devices: registers, and rings of both formats whose parts a
- * program may spoil. No interrupts: who wants them uses gic.c.
+ * program may spoil. Interrupts are the program's to take.
  */
 #ifndef GUEST_VIRTIO_H
 #define GUEST_VIRTIO_H
@@ -29,6 +29,10 @@ struct vbuf { const void *at; u32 len; bool in; };
 
 /* Registers and slot of the first device of this type; 0: there is none. */
 u64 virtio_find(u32 id, unsigned *slot);
+/* Its interrupt, an edge, goes to CPU 0 and is enabled; the INTID. After gic_init(). */
+unsigned virtio_wire(unsigned slot);
+/* What the device wants to be seen: VIRTIO_MMIO_INT_*; it is told. */
+u32 virtio_ack(u64 regs);
 u64 virtio_features(u64 regs);
 static inline u32 virtio_status(u64 regs) { return read32(regs + VIRTIO_MMIO_STATUS); }
 /* From a reset to FEATURES_OK. False: the device does not take these. */

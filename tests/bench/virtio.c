@@ -5,7 +5,6 @@
  *
  * The device is virtio-rng asked for eight bytes: what is left is the ring and the way there.
  */
-#include <spec/gic.h>
 #include "lib/virtio.h"
 
 #define ROUNDS 20000ul
@@ -24,7 +23,7 @@ static void on_irq(struct regs *r)
 
 	(void)r;
 	if (id == intid) {
-		write32(regs + VIRTIO_MMIO_INTERRUPT_ACK, read32(regs + VIRTIO_MMIO_INTERRUPT_STATUS));
+		virtio_ack(regs);
 		irqs++;
 	}
 	if (id < 1020)
@@ -63,7 +62,6 @@ static void round_trips(const char *name, u64 features, bool interrupts)
 void test(void)
 {
 	unsigned slot;
-	u64 config;
 
 	mmu_on();
 	gic_init();
@@ -71,11 +69,7 @@ void test(void)
 	regs = virtio_find(VIRTIO_ID_RNG, &slot);
 	if (!report(regs, "there is a virtio-rng"))
 		return;
-	intid = 32 + BOARD_VIRTIO_SPI + slot;
-	config = gic_regs(intid) + GICD_ICFGR + intid / 16 * 4;
-	write32(config, read32(config) | 2u << intid % 16 * 2);
-	gic_route(intid - 32, 0);
-	gic_enable(intid);
+	intid = virtio_wire(slot);
 	irq_enable();
 	round_trips("split", 0, false);
 	round_trips("packed", PACKED, false);
