@@ -46,7 +46,7 @@ struct sock {
 static void listen_to_peer(struct sock *s)
 {
 	if (s->ready)
-		loop_mod_fd(s->ready, (s->stuck ? 0 : EPOLLIN) | (s->out_at < s->out_end ? EPOLLOUT : 0));
+		loop_mod_fd(s->ready, (s->stuck ? 0 : EPOLLIN) | (s->waits || s->out_at < s->out_end ? EPOLLOUT : 0));
 }
 
 /* ---- Coming and going ---- */
@@ -193,7 +193,7 @@ static void sock_room(struct net_end *n, unsigned pair)
 
 /* ---- From the guest ---- */
 
-/* Errors show when we read. */
+/* What a peer that does not read any more would have got is lost. Whether it has left shows when we read. */
 static void flush(struct sock *s)
 {
 	ssize_t n = 1;
@@ -202,6 +202,8 @@ static void flush(struct sock *s)
 		n = send(s->fd, s->out + s->out_at, s->out_end - s->out_at, MSG_NOSIGNAL);
 		s->out_at += n > 0 ? (size_t)n : 0;
 	}
+	if (n < 0 && errno != EAGAIN && errno != EINTR)
+		s->out_at = s->out_end;
 	if (s->out_at == s->out_end)
 		s->out_at = s->out_end = 0;
 }
@@ -234,7 +236,8 @@ static void sock_sent(struct net_end *n, unsigned pair)
 
 	(void)pair;
 	flush(s);
-	if (s->out_end)
+	/* The peer may have made room since a frame was refused: then there is only that left to wait for. */
+	if (s->out_end || s->waits)
 		listen_to_peer(s);
 }
 
@@ -244,9 +247,12 @@ static void sock_accept(struct net_end *n, unsigned offloads, unsigned pairs)
 
 	(void)offloads;
 	s->active = pairs;
-	/* Frames that were kept for a guest that is gone are passed over when more comes. */
-	s->stuck = false;
+	if (pairs)
+		return;
 	s->waits = false;
+	/* Passes over what was kept for a guest that is gone, so that there is room to read. */
+	if (!deliver(s))
+		hang_up(s);
 	listen_to_peer(s);
 }
 

@@ -4,6 +4,9 @@ $(OUT)/tests/unit/devices/% $(OUT)/tests/unit/src/console $(OUT)/tests/unit/src/
 	LDFLAGS_ALL += -Wl,--wrap=irq_set -Wl,--wrap=irq_eventfd -Wl,--wrap=bus_notify_fd -Wl,--wrap=bus_read_from \
 	-Wl,--wrap=vm_guest_panicked -Wl,--wrap=vm_quit -Wl,--wrap=vm_power_button -Wl,--wrap=vm_info
 
+# The test plays a peer that makes room between two calls.
+$(OUT)/tests/unit/devices/net/socket: LDFLAGS_ALL += -Wl,--wrap=send
+
 # The test plays emitters that err.
 $(OUT)/tests/unit/arch/x86_64/check: LDFLAGS_ALL += -Wl,--wrap=emit_add_imm -Wl,--wrap=emit_ldst_imm
 

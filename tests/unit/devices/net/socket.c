@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <arpa/inet.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,26 @@
 #include <unistd.h>
 #include <cmocka.h>
 #include "net.h"
+
+#define BUFFER_BYTES (256 * 1024) /* of the device, either way */
+
+ssize_t __real_send(int fd, const void *bytes, size_t count, int flags);
+ssize_t __wrap_send(int fd, const void *bytes, size_t count, int flags);
+
+/* For the device's calls: so many find the peer slow, and those behind them find that it has read everything. */
+static bool wrapped;
+static unsigned refusals;
+
+ssize_t __wrap_send(int fd, const void *bytes, size_t count, int flags)
+{
+	if (!wrapped)
+		return __real_send(fd, bytes, count, flags);
+	if (!refusals)
+		return (ssize_t)count;
+	refusals--;
+	errno = EAGAIN;
+	return -1;
+}
 
 struct fixture {
 	char path[64], options[128];
@@ -63,7 +84,7 @@ static uint32_t link_status(struct driver *d) { return driver_reg(d, VIRTIO_MMIO
 
 static void put(int fd, const void *bytes, size_t count)
 {
-	assert_int_equal(send(fd, bytes, count, MSG_NOSIGNAL), count);
+	assert_int_equal(__real_send(fd, bytes, count, MSG_NOSIGNAL), count);
 }
 
 static void put_frame(int fd, uint32_t bytes, uint8_t mark)
@@ -198,6 +219,77 @@ static void a_peer_that_leaves_in_the_middle_of_a_frame_is_forgotten(void **stat
 	assert_int_equal(net_wait(f->d), 72);
 }
 
+#define LARGE 60000u
+
+/* So many frames of that size at once; how many are sent, and not held back. */
+static unsigned transmit(struct driver *d, unsigned count)
+{
+	unsigned sent = 0;
+
+	for (unsigned i = 0; i < count; i++)
+		driver_add(d, NET_TX, driver_alloc(d, 12 + LARGE), 12 + LARGE, 0, 0);
+	driver_notify(d, NET_TX);
+	while (driver_done(d, NET_TX, NULL, NULL))
+		sent++;
+	return sent;
+}
+
+static void a_frame_held_back_goes_when_there_is_nothing_else_to_wait_for(void **state)
+{
+	const unsigned fit = BUFFER_BYTES / (4 + LARGE);
+	struct fixture *f = *state;
+
+	wrapped = true;
+	refusals = 1;
+	assert_int_equal(transmit(f->d, fit + 1), fit);
+	assert_int_equal(refusals, 0);
+	fake_loop_ms(f->d->vm.loop, 20);
+	wrapped = false;
+	assert_true(driver_done(f->d, NET_TX, NULL, NULL));
+}
+
+static void what_a_peer_does_not_read_any_more_is_lost(void **state)
+{
+	struct fixture *f = *state;
+
+	shutdown(f->peer, SHUT_RD);
+	for (unsigned i = 0; i < 20; i++)
+		assert_int_equal(transmit(f->d, 1), 1);
+	net_offer(f->d, 2048);
+	put_frame(f->peer, 60, 1);
+	assert_int_equal(net_wait(f->d), 72);
+}
+
+/* A frame that the guest has no room for, and as many behind it as the device reads at once. */
+static void a_full_buffer_is_no_end_of_the_connection(void **state)
+{
+	const unsigned first = 4 + 1514, bytes = first + (BUFFER_BYTES - first + 63) / 64 * 64;
+	struct fixture *f = *state;
+	uint8_t *stream = calloc(1, bytes);
+	int room = 1 << 20;
+	const uint8_t *got;
+
+	memcpy(stream, "\0\0\x05\xea", 4);
+	for (unsigned at = first; at < bytes; at += 64)
+		stream[at + 3] = 60;
+	assert_int_equal(setsockopt(f->peer, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room)), 0);
+	put(f->peer, stream, first - 1);
+	fake_loop_ms(f->d->vm.loop, 20);
+	put(f->peer, stream + first - 1, BUFFER_BYTES - (first - 1));
+	fake_loop_ms(f->d->vm.loop, 20);
+	/* The guest goes, and another comes. */
+	driver_set_reg(f->d, VIRTIO_MMIO_STATUS, 0);
+	put(f->peer, stream + BUFFER_BYTES, bytes - BUFFER_BYTES);
+	fake_loop_ms(f->d->vm.loop, 20);
+	assert_false(hung_up(f->peer));
+	driver_start(f->d, NET_BIT(STATUS) | NET_BIT(MRG_RXBUF));
+	got = net_offer(f->d, 2048);
+	put_frame(f->peer, 60, 7);
+	assert_int_equal(net_wait(f->d), 72);
+	assert_int_equal(got[12], 7);
+	free(stream);
+}
+
 static void who_connects_tries_again(void **state)
 {
 	struct fixture *f = *state;
@@ -255,6 +347,9 @@ int main(void)
 		TEST(frames_too_short_to_be_one_are_passed_over),
 		TEST(a_length_that_cannot_be_ends_the_connection),
 		TEST(a_peer_that_leaves_in_the_middle_of_a_frame_is_forgotten),
+		TEST(a_frame_held_back_goes_when_there_is_nothing_else_to_wait_for),
+		TEST(what_a_peer_does_not_read_any_more_is_lost),
+		TEST(a_full_buffer_is_no_end_of_the_connection),
 		TEST(who_connects_tries_again),
 		cmocka_unit_test(options_that_say_nothing_or_too_much_are_refused),
 	};
