@@ -413,15 +413,49 @@ static unsigned guest_offloads(uint64_t features)
 	       (features >> VIRTIO_NET_F_GUEST_ECN & 1 ? NET_TSO_ECN : 0);
 }
 
+/* 5.1.3.1: which features need one of which; without, the driver has not read the document. */
+#define F(name) (UINT64_C(1) << VIRTIO_NET_F_##name)
+
+static const struct {
+	uint8_t feature;
+	uint64_t one_of;
+} requirements[] = {
+	{ VIRTIO_NET_F_GUEST_TSO4, F(GUEST_CSUM) },
+	{ VIRTIO_NET_F_GUEST_TSO6, F(GUEST_CSUM) },
+	{ VIRTIO_NET_F_GUEST_ECN, F(GUEST_TSO4) | F(GUEST_TSO6) },
+	{ VIRTIO_NET_F_HOST_TSO4, F(CSUM) },
+	{ VIRTIO_NET_F_HOST_TSO6, F(CSUM) },
+	{ VIRTIO_NET_F_HOST_ECN, F(HOST_TSO4) | F(HOST_TSO6) },
+	{ VIRTIO_NET_F_CTRL_RX, F(CTRL_VQ) },
+	{ VIRTIO_NET_F_CTRL_RX_EXTRA, F(CTRL_VQ) },
+	{ VIRTIO_NET_F_CTRL_VLAN, F(CTRL_VQ) },
+	{ VIRTIO_NET_F_CTRL_MAC_ADDR, F(CTRL_VQ) },
+	{ VIRTIO_NET_F_CTRL_GUEST_OFFLOADS, F(CTRL_VQ) },
+	{ VIRTIO_NET_F_GUEST_ANNOUNCE, F(CTRL_VQ) },
+	{ VIRTIO_NET_F_MQ, F(CTRL_VQ) },
+};
+
+/* Has every feature what it needs? */
+static bool features_fit(const struct net *n, uint64_t features)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(requirements); i++)
+		if (features >> requirements[i].feature & 1 && !(features & requirements[i].one_of)) {
+			log_guest("%s: feature %u without one that it needs", n->virtio.dev->name,
+				  requirements[i].feature);
+			return false;
+		}
+	return true;
+}
+
 static uint8_t control_offloads(struct net *n, uint8_t command, struct virtq_chain *c)
 {
-	const uint64_t known = 1u << VIRTIO_NET_F_GUEST_CSUM | 1u << VIRTIO_NET_F_GUEST_TSO4 |
-			       1u << VIRTIO_NET_F_GUEST_TSO6 | 1u << VIRTIO_NET_F_GUEST_ECN;
+	const uint64_t known = F(GUEST_CSUM) | F(GUEST_TSO4) | F(GUEST_TSO6) | F(GUEST_ECN);
 	uint64_t wanted;
 
 	if (command != VIRTIO_NET_CTRL_GUEST_OFFLOADS_SET ||
 	    !virtio_has(&n->virtio, VIRTIO_NET_F_CTRL_GUEST_OFFLOADS) ||
-	    virtq_read(c, &wanted, sizeof(wanted)) != sizeof(wanted) || wanted & ~(n->virtio.features & known))
+	    virtq_read(c, &wanted, sizeof(wanted)) != sizeof(wanted) || wanted & ~(n->virtio.features & known) ||
+	    !features_fit(n, wanted))
 		return VIRTIO_NET_ERR;
 	n->guest_offloads = guest_offloads(wanted);
 	accept_frames(n);
@@ -471,30 +505,9 @@ static void net_notify(struct virtio_device *v, unsigned queue)
 	}
 }
 
-/* 5.1.3.1: which features need which; without, the driver has not read the document. */
-static const uint8_t requirements[][2] = {
-	{ VIRTIO_NET_F_GUEST_TSO4, VIRTIO_NET_F_GUEST_CSUM },
-	{ VIRTIO_NET_F_GUEST_TSO6, VIRTIO_NET_F_GUEST_CSUM },
-	{ VIRTIO_NET_F_HOST_TSO4, VIRTIO_NET_F_CSUM },
-	{ VIRTIO_NET_F_HOST_TSO6, VIRTIO_NET_F_CSUM },
-	{ VIRTIO_NET_F_CTRL_RX, VIRTIO_NET_F_CTRL_VQ },
-	{ VIRTIO_NET_F_CTRL_RX_EXTRA, VIRTIO_NET_F_CTRL_VQ },
-	{ VIRTIO_NET_F_CTRL_VLAN, VIRTIO_NET_F_CTRL_VQ },
-	{ VIRTIO_NET_F_CTRL_MAC_ADDR, VIRTIO_NET_F_CTRL_VQ },
-	{ VIRTIO_NET_F_CTRL_GUEST_OFFLOADS, VIRTIO_NET_F_CTRL_VQ },
-	{ VIRTIO_NET_F_GUEST_ANNOUNCE, VIRTIO_NET_F_CTRL_VQ },
-	{ VIRTIO_NET_F_MQ, VIRTIO_NET_F_CTRL_VQ },
-};
-
 static bool net_accept(struct virtio_device *v, uint64_t features)
 {
-	for (unsigned i = 0; i < ARRAY_SIZE(requirements); i++)
-		if (features >> requirements[i][0] & 1 && !(features >> requirements[i][1] & 1)) {
-			log_guest("%s: feature %u without feature %u, which it needs", v->dev->name,
-				  requirements[i][0], requirements[i][1]);
-			return false;
-		}
-	return true;
+	return features_fit(container_of(v, struct net, virtio), features);
 }
 
 static unsigned host_offloads(uint64_t features)
@@ -638,8 +651,6 @@ static const struct virtio_type net_virtio_type = {
 	.notify = net_notify,
 };
 
-#define F(name) (UINT64_C(1) << VIRTIO_NET_F_##name)
-
 static uint64_t features_of(const struct net *n)
 {
 	const unsigned offloads = n->end->offloads;
@@ -676,7 +687,8 @@ static int choose_mac(struct net *n, const struct device *d)
 			return log_err(-EIO, "%s: the host has no random bytes for a MAC; say mac=", d->said);
 		return 0;
 	}
-	if (sscanf(text, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx%n", &m[0], &m[1], &m[2], &m[3], &m[4], &m[5], &end) !=
+	if (strspn(text, "0123456789abcdefABCDEF:") != strlen(text) ||
+	    sscanf(text, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx%n", &m[0], &m[1], &m[2], &m[3], &m[4], &m[5], &end) !=
 		    ETH_ALEN ||
 	    text[end] || end != 3 * ETH_ALEN - 1)
 		return log_err(-EINVAL, "%s: mac=%s is not a MAC; use one like 52:54:00:12:34:56", d->said, text);

@@ -336,6 +336,7 @@ static void options_that_make_no_sense_are_refused(void **state)
 		{ "virtio-net,user,mtu=67", "68 to 65535" },
 		{ "virtio-net,user,mac=1:2:3", "52:54:00:12:34:56" },
 		{ "virtio-net,user,mac=52:54:00:12:34:567", "52:54:00:12:34:56" },
+		{ "virtio-net,user,mac=52: 4:00:12:34:56", "52:54:00:12:34:56" },
 		{ "virtio-net,user,mac=53:54:00:12:34:56", "must be even" },
 		{ "virtio-net,users", "there are socket, tap, user" },
 		{ "virtio-net,user,path=x", "\"path\" is an option of socket" },

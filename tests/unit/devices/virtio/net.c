@@ -512,6 +512,8 @@ static void features_that_need_others_are_refused_without(void **state)
 	assert_true(agrees(f->d, NET_BIT(MAC)));
 	assert_false(agrees(f->d, NET_BIT(GUEST_TSO4)));
 	assert_true(agrees(f->d, NET_BIT(GUEST_TSO4) | GUEST_CSUM));
+	assert_false(agrees(f->d, NET_BIT(GUEST_ECN) | GUEST_CSUM));
+	assert_true(agrees(f->d, NET_BIT(GUEST_ECN) | NET_BIT(GUEST_TSO6) | GUEST_CSUM));
 	assert_false(agrees(f->d, NET_BIT(CTRL_RX)));
 	assert_true(agrees(f->d, NET_BIT(CTRL_RX) | NET_BIT(CTRL_VQ)));
 }
