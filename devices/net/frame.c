@@ -51,17 +51,24 @@ void net_end_close(struct net_end *n)
 		n->type->close(n);
 }
 
+bool frame_gso_taken(unsigned gso_type, unsigned offloads)
+{
+	switch (gso_type & ~(unsigned)VIRTIO_NET_HDR_GSO_ECN) {
+	case VIRTIO_NET_HDR_GSO_NONE: return true;
+	case VIRTIO_NET_HDR_GSO_TCPV4: return offloads & NET_TSO4;
+	case VIRTIO_NET_HDR_GSO_TCPV6: return offloads & NET_TSO6;
+	}
+	return false;
+}
+
 static const char *check_gso(struct virtio_net_hdr *h, size_t bytes, unsigned offloads)
 {
-	unsigned type = h->gso_type & ~VIRTIO_NET_HDR_GSO_ECN;
-
-	if (type == VIRTIO_NET_HDR_GSO_NONE) {
+	if ((h->gso_type & ~VIRTIO_NET_HDR_GSO_ECN) == VIRTIO_NET_HDR_GSO_NONE) {
 		h->gso_type = VIRTIO_NET_HDR_GSO_NONE;
 		h->hdr_len = h->gso_size = 0;
 		return NULL;
 	}
-	if (!(type == VIRTIO_NET_HDR_GSO_TCPV4 && offloads & NET_TSO4) &&
-	    !(type == VIRTIO_NET_HDR_GSO_TCPV6 && offloads & NET_TSO6))
+	if (!frame_gso_taken(h->gso_type, offloads))
 		return "a kind of segmentation that was not negotiated";
 	if (h->gso_type & VIRTIO_NET_HDR_GSO_ECN && !(offloads & NET_TSO_ECN))
 		return "segmentation with ECN, which was not negotiated";

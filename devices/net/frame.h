@@ -5,6 +5,9 @@
 
 #include <vmm/net.h>
 
+/* May who takes frames with @offloads get one with this gso_type? */
+bool frame_gso_taken(unsigned gso_type, unsigned offloads);
+
 /* Copies the frame to @to, which has NET_FRAME_MAX bytes. */
 void frame_copy(const struct net_frame *f, uint8_t *to);
 

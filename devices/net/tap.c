@@ -55,7 +55,7 @@ static bool deliver(struct tap *t, unsigned pair, size_t bytes)
 
 	memcpy(&f.hdr, q->frame, sizeof(f.hdr));
 	/* Queued when the guest still took them so. */
-	if (f.hdr.gso_type && !(t->offloads & (NET_TSO4 | NET_TSO6)))
+	if (!frame_gso_taken(f.hdr.gso_type, t->offloads))
 		return true;
 	if (!(t->offloads & NET_CSUM)) {
 		frame_checksum(&f, v.iov_base);
@@ -100,13 +100,26 @@ static void listen_to_host(struct tap *t, unsigned pair)
 		loop_mod_fd(q->ready, wanted ? EPOLLIN : 0);
 }
 
+/* Its administrator has removed it, and it does not come back: a cable pulled out. */
+static void lose_interface(struct tap *t)
+{
+	log_warn("%s: the interface %s is gone", t->net.dev->name, t->name);
+	for (unsigned i = 0; i < t->net.pairs; i++) {
+		loop_del_fd(t->queue[i].ready);
+		t->queue[i].ready = NULL;
+	}
+	t->net.user->link(&t->net, false);
+}
+
 static void on_ready(void *opaque, uint32_t events)
 {
 	struct tap_queue *q = opaque;
 	struct tap *t = container_of(q->n, struct tap, net);
 	unsigned pair = (unsigned)(q - t->queue);
+	struct ifreq r;
 
-	(void)events;
+	if (events & EPOLLERR && ioctl(q->fd, TUNGETIFF, &r))
+		return lose_interface(t);
 	if (pair >= t->active || t->net.vhost_runs || q->kept)
 		return listen_to_host(t, pair);
 	receive(t, pair);
@@ -174,7 +187,8 @@ static void tap_accept(struct net_end *n, unsigned offloads, unsigned pairs)
 			      (offloads & NET_TSO6 ? TUN_F_TSO6 : 0) | (offloads & NET_TSO_ECN ? TUN_F_TSO_ECN : 0);
 
 	for (unsigned i = 0; i < n->pairs; i++) {
-		if (!pairs)
+		/* The guest may add buffers there without telling us, so that nothing would come to fetch it. */
+		if (i >= pairs)
 			t->queue[i].kept = 0;
 		else if (!t->active && !n->vhost_runs)
 			drop_old(&t->queue[i]);

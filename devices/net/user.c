@@ -489,9 +489,12 @@ static void user_accept(struct net_end *n, unsigned offloads, unsigned pairs)
 {
 	struct user *u = container_of(n, struct user, net);
 
+	/* What is kept may be such that the guest does not take it any more. */
+	bool less = !pairs || u->offloads & ~offloads;
+
 	u->offloads = offloads;
 	u->pairs = pairs;
-	if (!pairs) {
+	if (less) {
 		forget_kept(u);
 		listen_to_host(u);
 	}

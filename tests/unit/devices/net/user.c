@@ -254,6 +254,28 @@ static void a_guest_without_offloads_gets_segments_of_its_size(void **state)
 	free(seen);
 }
 
+static void what_waits_is_not_what_the_guest_has_refused_since(void **state)
+{
+	const uint64_t less = NET_BIT(GUEST_CSUM);
+	const struct virtio_net_hdr *hdr;
+	uint8_t *data = pattern(100000);
+	struct tcp t;
+	int server = connect_guest(&t, *state, OFFLOADS | NET_BIT(CTRL_VQ) | NET_BIT(CTRL_GUEST_OFFLOADS));
+
+	/* One has a buffer, the others wait for one. */
+	assert_int_equal(send(server, data, 100000, MSG_DONTWAIT), 100000);
+	assert_true(net_wait(t.d) > 12 + HEADERS + 1460);
+	fake_loop_ms(t.d->vm.loop, 20);
+	assert_int_equal(
+		net_control(t.d, VIRTIO_NET_CTRL_GUEST_OFFLOADS, VIRTIO_NET_CTRL_GUEST_OFFLOADS_SET, &less, 8),
+		VIRTIO_NET_OK);
+	hdr = (void *)net_offer(t.d, 70000);
+	net_received(t.d);
+	assert_int_equal(hdr->gso_type, VIRTIO_NET_HDR_GSO_NONE);
+	close(server);
+	free(data);
+}
+
 /* What may come of it libslirp decides; we look that we live, and that the next connection does. */
 static void packets_that_lie_are_taken(void **state)
 {
@@ -372,6 +394,7 @@ int main(void)
 		TEST(sixty_four_kilobytes_go_up_in_one_piece),
 		TEST(large_segments_come_down_marked_as_many),
 		TEST(a_guest_without_offloads_gets_segments_of_its_size),
+		TEST(what_waits_is_not_what_the_guest_has_refused_since),
 		TEST(packets_that_lie_are_taken),
 		cmocka_unit_test(forwards_are_there_before_the_guest_and_after_its_reset),
 		cmocka_unit_test(options_that_make_no_sense_are_refused),
