@@ -14,7 +14,9 @@
 #define TCP_FIN        1
 #define TCP_SYN        2
 #define TCP_PSH        8
+#define TCP_URG        32
 #define TCP_CHECKSUM   16
+#define TCP_URGENT     18
 #define OPTION_END     0
 #define OPTION_NONE    1
 #define OPTION_SEGMENT 2
@@ -108,6 +110,13 @@ unsigned tcp_raise_segment(uint8_t *f, const struct tcp_place *p, unsigned most)
 		i += length;
 	}
 	return 0;
+}
+
+void tcp_clear_urgent(uint8_t *f, const struct tcp_place *p)
+{
+	f[p->tcp + 13] &= (uint8_t)~TCP_URG;
+	put16(f + p->tcp + TCP_URGENT, 0);
+	tcp_checksum(f, p);
 }
 
 size_t tcp_cut(const uint8_t *f, const struct tcp_place *p, unsigned segment, unsigned *done, uint8_t *out)

@@ -28,6 +28,9 @@ uint16_t tcp_pseudo_sum(const uint8_t *f, const struct tcp_place *p);
  */
 unsigned tcp_raise_segment(uint8_t *f, const struct tcp_place *p, unsigned most);
 
+/* No urgent data, and the checksum is right. */
+void tcp_clear_urgent(uint8_t *f, const struct tcp_place *p);
+
 /*
  * Makes the next of the frames that @f is cut into, in @out; @done, 0 at first, is how far it has come.
  * Returns its bytes, 0 at the end. @segment bytes of TCP's payload; or IPv4 fragments of at most @mtu bytes.

@@ -26,6 +26,7 @@
 
 #include "forward.h"
 #include "frame.h"
+#include "guard.h"
 #include "segment.h"
 
 #include <slirp/libslirp.h>
@@ -87,6 +88,7 @@ struct user {
 
 	unsigned offloads, pairs; /* of the guest */
 	unsigned segment4, segment6;
+	struct guard guard;
 	bool sent_up; /* frames for the guest since it was told */
 	struct kept *kept, **kept_last;
 	size_t kept_bytes;
@@ -196,6 +198,7 @@ static ssize_t on_packet(const void *bytes, size_t count, void *opaque)
 	if (!u->pairs || count < NET_FRAME_MIN || count > NET_FRAME_MAX)
 		return (ssize_t)count;
 	p = tcp_find(data, count);
+	guard_answer(&u->guard, data, &p);
 	segment = p.v6 ? u->segment6 : u->segment4;
 	if (p.payload && p.end - p.payload > segment) {
 		if (u->offloads & (p.v6 ? NET_TSO6 : NET_TSO4))
@@ -349,13 +352,19 @@ static int on_wait(int fd, int events, void *opaque)
 	return fd;
 }
 
+/*
+ * Epoll says that a connection is over to who only waits for room to write, too. libslirp would take that for
+ * something to read, and its buffer for it may be full, which ends the process: it is to find out by writing.
+ */
 static int on_came(int fd, void *opaque)
 {
-	const struct user *u = opaque;
+	const struct polled *p = &((const struct user *)opaque)->polled[fd];
 	int events = 0;
 
+	if (!(p->wanted & EPOLLIN))
+		return p->came ? SLIRP_POLL_OUT : 0;
 	for (unsigned i = 0; i < ARRAY_SIZE(event_names); i++)
-		events |= u->polled[fd].came & event_names[i].epoll ? event_names[i].slirp : 0;
+		events |= p->came & event_names[i].epoll ? event_names[i].slirp : 0;
 	return events;
 }
 
@@ -418,13 +427,12 @@ static void on_timeout(void *opaque) { poll_slirp(opaque); }
 /* ---- Frames of the guest ---- */
 
 /* To libslirp every guest takes segments that suit us; what the guest takes is remembered. */
-static void raise_segment(struct user *u, size_t bytes)
+static void raise_segment(struct user *u, const struct tcp_place *p)
 {
-	struct tcp_place p = tcp_find(u->frame, bytes);
-	unsigned segment = tcp_raise_segment(u->frame, &p, SEGMENT_MAX);
+	unsigned segment = tcp_raise_segment(u->frame, p, SEGMENT_MAX);
 
 	if (segment >= SEGMENT_MIN)
-		*(p.v6 ? &u->segment6 : &u->segment4) = segment;
+		*(p->v6 ? &u->segment6 : &u->segment4) = segment;
 }
 
 /* With lib_lock. Timers run, and frames that waited, but no descriptor is looked at. */
@@ -437,11 +445,15 @@ static void set_clock(struct user *u)
 static bool user_send(struct net_end *n, unsigned pair, const struct net_frame *f)
 {
 	struct user *u = container_of(n, struct user, net);
+	struct tcp_place p;
 
 	(void)pair;
 	frame_copy(f, u->frame);
 	frame_checksum(f, u->frame);
-	raise_segment(u, f->bytes);
+	p = tcp_find(u->frame, f->bytes);
+	if (!guard_frame(&u->guard, u->frame, f->bytes, &p))
+		return true;
+	raise_segment(u, &p);
 	pthread_mutex_lock(&lib_lock);
 	if (!u->changed && loop_now_ns() - u->clock_ns > CLOCK_OLD_NS)
 		set_clock(u);

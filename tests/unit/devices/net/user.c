@@ -23,8 +23,10 @@
 #define HOST     "\x0a\x00\x02\x02"
 #define OFFLOADS (NET_BIT(CSUM) | NET_BIT(GUEST_CSUM) | NET_BIT(GUEST_TSO4) | NET_BIT(HOST_TSO4) | NET_BIT(MRG_RXBUF))
 #define SYN      2
+#define RST      4
 #define PSH      8
 #define ACK      16
+#define URG      32
 #define HEADERS  54 /* Ethernet, IPv4, TCP */
 
 static int setup(void **state)
@@ -109,6 +111,7 @@ static void tcp_send(struct tcp *t, unsigned flags, const uint8_t *data, uint32_
 	tcp[12] = (uint8_t)((20 + options) / 4 << 4);
 	tcp[13] = (uint8_t)flags;
 	put16(tcp + 14, 65535);
+	put16(tcp + 18, flags & URG ? bytes : 0);
 	put16(tcp + 16, net_sum(ip + 12, 8, IPPROTO_TCP + length));
 	if (options)
 		memcpy(tcp + 20, "\x02\x04\x05\xb4", 4); /* segments of 1460 bytes */
@@ -133,14 +136,14 @@ static int listen_on_host(unsigned *port)
 	return fd;
 }
 
-/* The server's side of a connection that the guest has made. */
-static int connect_guest(struct tcp *t, struct driver *d, uint64_t features)
+/* The server's side of a connection that the guest has made. @seq: its first sequence number. */
+static int connect_guest_from(struct tcp *t, struct driver *d, uint64_t features, uint32_t seq)
 {
 	int listener, server;
 
 	driver_start(d, features);
 	ask_for_host(d);
-	*t = (struct tcp){ .d = d, .seq = 1000, .got = net_offer(d, 70000) };
+	*t = (struct tcp){ .d = d, .seq = seq, .got = net_offer(d, 70000) };
 	listener = listen_on_host(&t->port);
 	tcp_send(t, SYN, NULL, 0, 0);
 	assert_true(net_wait(d) >= 12 + HEADERS);
@@ -154,6 +157,11 @@ static int connect_guest(struct tcp *t, struct driver *d, uint64_t features)
 	return server;
 }
 
+static int connect_guest(struct tcp *t, struct driver *d, uint64_t features)
+{
+	return connect_guest_from(t, d, features, 1000);
+}
+
 static uint8_t *pattern(size_t bytes)
 {
 	uint8_t *p = malloc(bytes);
@@ -161,6 +169,22 @@ static uint8_t *pattern(size_t bytes)
 	for (size_t i = 0; i < bytes; i++)
 		p[i] = (uint8_t)(i * 2654435761u >> 11);
 	return p;
+}
+
+/* What comes out at the server; the loop runs until all is there, at most for a second. */
+static void read_up(struct tcp *t, int server, uint8_t *seen, size_t bytes)
+{
+	size_t have = 0;
+
+	for (unsigned i = 0; i < 1000 && have < bytes; i++) {
+		ssize_t n = recv(server, seen + have, bytes - have, MSG_DONTWAIT);
+
+		if (n > 0)
+			have += (size_t)n;
+		else
+			fake_loop_ms(t->d->vm.loop, 1);
+	}
+	assert_int_equal(have, bytes);
 }
 
 static void sixty_four_kilobytes_go_up_in_one_piece(void **state)
@@ -174,14 +198,7 @@ static void sixty_four_kilobytes_go_up_in_one_piece(void **state)
 	/* It is acknowledged when the notification returns. */
 	assert_int_equal(net_received(t.d), 12 + HEADERS);
 	assert_int_equal(get32(t.got + 12 + 42), t.seq);
-	for (size_t have = 0; have < bytes;) {
-		ssize_t n = recv(server, seen + have, bytes - have, MSG_DONTWAIT);
-
-		if (n > 0)
-			have += (size_t)n;
-		else
-			fake_loop_ms(t.d->vm.loop, 1);
-	}
+	read_up(&t, server, seen, bytes);
 	assert_memory_equal(seen, data, bytes);
 	close(server);
 	free(data);
@@ -274,6 +291,117 @@ static void what_waits_is_not_what_the_guest_has_refused_since(void **state)
 	assert_int_equal(hdr->gso_type, VIRTIO_NET_HDR_GSO_NONE);
 	close(server);
 	free(data);
+}
+
+/* ---- What ends libslirp, or did ---- */
+
+static void urgent_data_is_like_any(void **state)
+{
+	uint8_t *data = pattern(3000), seen[3000];
+	struct tcp t;
+	int server = connect_guest(&t, *state, OFFLOADS);
+
+	for (unsigned at = 0; at < 3000; at += 1000)
+		tcp_send(&t, ACK | URG, data + at, 1000, 0);
+	read_up(&t, server, seen, sizeof(seen));
+	assert_memory_equal(seen, data, sizeof(seen));
+	close(server);
+	free(data);
+}
+
+/* libslirp 4.7 takes its own state for a segment when the next sequence number is 0. */
+static void what_is_out_of_order_may_not_end_at_a_zero(void **state)
+{
+	uint8_t *data = pattern(300), seen[300];
+	struct tcp t;
+	int server = connect_guest_from(&t, *state, OFFLOADS, (uint32_t)-201);
+
+	t.seq = (uint32_t)-100;
+	tcp_send(&t, ACK, data + 100, 100, 0);
+	t.seq = (uint32_t)-200;
+	tcp_send(&t, ACK, data, 100, 0);
+	/* Again, in another size: nothing is lost by that. */
+	tcp_send(&t, ACK, data + 100, 200, 0);
+	read_up(&t, server, seen, sizeof(seen));
+	assert_memory_equal(seen, data, sizeof(seen));
+	close(server);
+	free(data);
+}
+
+/* As a guest that looks at nothing. */
+static void run_and_forget(struct driver *d)
+{
+	fake_loop_ms(d->vm.loop, 20);
+	while (net_received(d))
+		net_offer(d, 70000);
+}
+
+/* Nothing more can be read for the guest, and there is something to be written when the server goes. */
+static void a_server_that_goes_while_all_is_full_is_no_end_of_us(void **state)
+{
+	const uint32_t bytes = 1 << 20;
+	uint8_t *data = pattern(bytes), *seen = malloc(bytes);
+	struct tcp t;
+	int server = connect_guest(&t, *state, OFFLOADS), small = 4096;
+
+	/* By this the host's windows have grown. */
+	for (unsigned i = 0; i < 4; i++) {
+		for (uint32_t at = 0; at < bytes;) {
+			ssize_t n = send(server, data + at, bytes - at, MSG_DONTWAIT);
+
+			assert_true(n > 0);
+			read_down(&t, seen, (uint32_t)n, true);
+			at += (uint32_t)n;
+		}
+	}
+	setsockopt(server, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+	for (unsigned i = 0; i < 8; i++)
+		net_offer(t.d, 70000);
+	/* It reads whole segments: 3 of 32768 bytes are what is left of libslirp 4.7's buffer. */
+	assert_int_equal(send(server, data, 98139, MSG_DONTWAIT), 98139);
+	run_and_forget(t.d);
+	assert_true(send(server, data, bytes, MSG_DONTWAIT) > 200000);
+	run_and_forget(t.d);
+	for (unsigned i = 0; i < 150; i++) {
+		tcp_send(&t, ACK, data, 60000, 1460);
+		if (i % 4 == 0)
+			run_and_forget(t.d);
+	}
+	close(server);
+	run_and_forget(t.d);
+	free(data);
+	free(seen);
+	/* We live. */
+	close(connect_guest(&t, *state, OFFLOADS));
+}
+
+/* The host has no room for one more connection at first, and then nobody listens any more. */
+static void a_connection_that_is_refused_late_is_refused(void **state)
+{
+	struct driver *d = *state;
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct tcp t = { .d = d, .seq = 1000 };
+	int listener, waiting[3];
+
+	driver_start(d, OFFLOADS);
+	ask_for_host(d);
+	listener = listen_on_host(&t.port);
+	listen(listener, 0);
+	a.sin_port = htons((uint16_t)t.port);
+	for (unsigned i = 0; i < ARRAY_SIZE(waiting); i++) {
+		waiting[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+		connect(waiting[i], (struct sockaddr *)&a, sizeof(a));
+	}
+	t.got = net_offer(d, 2048);
+	tcp_send(&t, SYN, NULL, 0, 0);
+	fake_loop_ms(d->vm.loop, 20);
+	assert_int_equal(net_received(d), 0);
+	close(listener);
+	for (unsigned i = 0; i < 4 && !net_received(d); i++)
+		fake_loop_ms(d->vm.loop, 1000);
+	assert_true(t.got[12 + 47] & RST);
+	for (unsigned i = 0; i < ARRAY_SIZE(waiting); i++)
+		close(waiting[i]);
 }
 
 /* What may come of it libslirp decides; we look that we live, and that the next connection does. */
@@ -395,6 +523,10 @@ int main(void)
 		TEST(large_segments_come_down_marked_as_many),
 		TEST(a_guest_without_offloads_gets_segments_of_its_size),
 		TEST(what_waits_is_not_what_the_guest_has_refused_since),
+		TEST(urgent_data_is_like_any),
+		TEST(what_is_out_of_order_may_not_end_at_a_zero),
+		TEST(a_server_that_goes_while_all_is_full_is_no_end_of_us),
+		TEST(a_connection_that_is_refused_late_is_refused),
 		TEST(packets_that_lie_are_taken),
 		cmocka_unit_test(forwards_are_there_before_the_guest_and_after_its_reset),
 		cmocka_unit_test(options_that_make_no_sense_are_refused),
