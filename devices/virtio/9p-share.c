@@ -16,13 +16,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 #include <vmm/err.h>
+#include <vmm/files.h>
 #include <vmm/log.h>
 
 #include "9p.h"
@@ -532,21 +532,12 @@ int p9_xattr_remove(struct p9_node *n, const char *name)
 
 /* ---- Opening the share ---- */
 
-/* As many files as the host lets us have; half of them may be a share's, and the last ones no share's. */
+/* Of the files that the host lets us have half may be a share's, and the last ones are no share's. */
 static void find_room_for_fds(struct p9_share *s)
 {
-	struct rlimit r;
+	unsigned limit = files_limit();
 
-	if (getrlimit(RLIMIT_NOFILE, &r))
-		return;
-	if (r.rlim_cur < r.rlim_max) {
-		r.rlim_cur = r.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &r);
-		getrlimit(RLIMIT_NOFILE, &r);
-	}
-	if (r.rlim_cur > 1 * MIB)
-		r.rlim_cur = 1 * MIB;
-	s->fd_end = (unsigned)(r.rlim_cur - (r.rlim_cur > 2 * FDS_FOR_US ? FDS_FOR_US : r.rlim_cur / 2));
+	s->fd_end = limit - (limit > 2 * FDS_FOR_US ? FDS_FOR_US : limit / 2);
 	s->fd_max = s->fd_end / 2;
 }
 

@@ -20,6 +20,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include <vmm/err.h>
+#include <vmm/files.h>
 #include <vmm/log.h>
 #include <vmm/unix.h>
 #include <vmm/virtio.h>
@@ -82,7 +83,7 @@ struct vsock {
 	struct loop_fd *accepting;
 	struct conn *bucket[BUCKETS], *unknown, *freed;
 	struct conn *ready, **last_ready;
-	unsigned conn_count;
+	unsigned conn_count, conns_max;
 	uint32_t next_port;
 	struct virtio_vsock_hdr stray[STRAYS_MAX]; /* answers to packets of no connection */
 	unsigned stray_count;
@@ -208,7 +209,7 @@ static const struct vsock_user conn_user;
 /* Takes over @fd, on failure too. In no list yet. */
 static struct conn *new_conn(struct vsock *v, int fd, enum conn_state state)
 {
-	struct conn *c = v->conn_count < CONNS_MAX ? calloc(1, sizeof(*c)) : NULL;
+	struct conn *c = v->conn_count < v->conns_max ? calloc(1, sizeof(*c)) : NULL;
 
 	if (!c) {
 		close(fd);
@@ -806,6 +807,14 @@ static void stop(struct vsock *v)
 	reap(v);
 }
 
+/* Each has a file of the process, of which a guest is not to have all. */
+static unsigned conns_max(void)
+{
+	unsigned half = files_limit() / 2;
+
+	return half < CONNS_MAX ? half : CONNS_MAX;
+}
+
 static int vsock_create(struct device *d)
 {
 	struct vsock *v = d->state;
@@ -817,6 +826,7 @@ static int vsock_create(struct device *d)
 	v->lock = &d->lock;
 	v->last_ready = &v->ready;
 	v->next_port = HOST_PORTS;
+	v->conns_max = conns_max();
 	v->config.guest_cid = v->cid;
 	loop_timer_init(&v->pause, v->loop, v->lock, pause_over, v);
 	loop_timer_init(&v->go_on, v->loop, v->lock, go_on, v);
