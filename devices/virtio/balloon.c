@@ -34,6 +34,7 @@ struct balloon {
 	struct virtq_chain *stats; /* the driver's buffer: to give it back is to ask for fresh ones */
 	bool asked;                /* by the user */
 	uint64_t reported;         /* bytes, in all */
+	bool refused; /* by the host, and it has been said: it will be again, as often as the guest likes */
 };
 
 static struct balloon *of(struct virtio_device *v) { return (struct balloon *)v; }
@@ -54,8 +55,9 @@ static void discard(struct balloon *b, uint64_t from, uint64_t bytes)
 	if (err == -EINVAL)
 		log_guest("%s: 0x%" PRIx64 " bytes at 0x%" PRIx64 " in the balloon are not memory",
 			  b->virtio.dev->name, bytes, from);
-	else if (err)
+	else if (err && !b->refused)
 		log_warn("%s: the host does not take memory back: %s", b->virtio.dev->name, strerror(-err));
+	b->refused |= err && err != -EINVAL;
 }
 
 /* Neighbours together: one call, and with pages of 16 or 64 KiB nothing less helps the host. */

@@ -40,6 +40,7 @@ struct pmem {
 	unsigned count;   /* of those */
 	unsigned covered; /* the first so many, by the flush under way */
 	bool busy;
+	bool failing;   /* the last flush, and it has been said: a guest that flushes on shall not fill a disk */
 	int work, done; /* eventfds to and from the thread */
 	struct loop_fd *event;
 	pthread_t thread;
@@ -96,9 +97,10 @@ static void on_done(void *opaque, uint32_t events)
 	ssize_t n = read(p->done, &count, sizeof(count));
 
 	(void)events, (void)n;
-	if (err)
+	if (err && !p->failing)
 		log_err(err, "%s: %s: what the guest has written may be lost: %s", p->virtio.dev->name, p->file,
 			strerror(-err));
+	p->failing = err;
 	for (unsigned i = 0; i < p->covered; i++)
 		answer(p->asking[i], err ? VIRTIO_PMEM_RESP_TYPE_EIO : VIRTIO_PMEM_RESP_TYPE_OK);
 	p->count -= p->covered;

@@ -19,5 +19,9 @@ $(OUT)/tests/unit/devices/pl031: LDFLAGS_ALL += -Wl,--wrap=clock_gettime
 # The test has a disk that takes its time.
 $(OUT)/tests/unit/devices/virtio/9p-workers: LDFLAGS_ALL += -Wl,--wrap=fsync
 
+# The tests play a host that refuses.
+$(OUT)/tests/unit/devices/virtio/balloon: LDFLAGS_ALL += -Wl,--wrap=mem_discard
+$(OUT)/tests/unit/devices/virtio/pmem: LDFLAGS_ALL += -Wl,--wrap=fdatasync
+
 # The test plays a guest that gives its buffers again while the device is at work, and a host without descriptors.
 $(OUT)/tests/unit/devices/virtio/vsock: LDFLAGS_ALL += -Wl,--wrap=virtq_push -Wl,--wrap=accept4

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -211,6 +212,38 @@ static void statistics_are_fresh_when_asked_for(void **state)
 	free(said);
 }
 
+/* ---- A host that refuses ---- */
+
+static bool host_refuses;
+int __real_mem_discard(struct mem *m, gpa_t a, uint64_t len);
+int __wrap_mem_discard(struct mem *m, gpa_t a, uint64_t len);
+
+int __wrap_mem_discard(struct mem *m, gpa_t a, uint64_t len)
+{
+	return host_refuses ? -ENOMEM : __real_mem_discard(m, a, len);
+}
+
+static void a_host_that_does_not_take_memory_is_told_of_once(void **state)
+{
+	struct driver *d = *state;
+	char *said, *first;
+	uint32_t pfn = (uint32_t)(used_pages(d, 16) / PAGE);
+
+	driver_start(d, 0);
+	host_refuses = true;
+	stderr_begin();
+	for (unsigned i = 0; i < 10; i++) {
+		balloon(d, VIRTIO_BALLOON_INFLATE, &pfn, 1);
+		assert_true(driver_done(d, VIRTIO_BALLOON_INFLATE, NULL, NULL));
+	}
+	said = stderr_end();
+	host_refuses = false;
+	first = strstr(said, "does not take memory back: Cannot allocate");
+	assert_non_null(first);
+	assert_null(strstr(first + 1, "does not take"));
+	free(said);
+}
+
 /* ---- Hostile ---- */
 
 static void pages_that_are_no_memory_change_nothing(void **state)
@@ -313,6 +346,7 @@ int main(void)
 		T(free_pages_are_given_back),
 		T(poisoned_pages_stay_as_they_are),
 		T(statistics_are_fresh_when_asked_for),
+		T(a_host_that_does_not_take_memory_is_told_of_once),
 		T(pages_that_are_no_memory_change_nothing),
 		T(the_rings_own_pages_in_the_balloon_are_survived),
 		T(a_request_without_end_is_refused),

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -182,6 +183,51 @@ static void flushes_are_answered_together_or_one_by_one(void **state)
 	assert_false(driver_done(f->d, 0, NULL, NULL));
 }
 
+/* The host's disk, which fails or not. The linker puts this in the way of the real one. */
+static atomic_bool disk_fails;
+int __real_fdatasync(int fd);
+int __wrap_fdatasync(int fd);
+
+int __wrap_fdatasync(int fd)
+{
+	if (!atomic_load(&disk_fails))
+		return __real_fdatasync(fd);
+	errno = EIO;
+	return -1;
+}
+
+static void flush(struct driver *d, uint32_t wanted)
+{
+	uint32_t at;
+
+	request(d, VIRTIO_PMEM_REQ_TYPE_FLUSH, 4, &at);
+	assert_int_equal(answer(d, at), wanted);
+}
+
+/* To the guest each time, to the user when it begins. */
+static void a_flush_that_fails_is_told(void **state)
+{
+	struct fixture *f = *state;
+	unsigned times = 0;
+	char *said;
+
+	f->d = open_device(f, "");
+	driver_start(f->d, 0);
+	stderr_begin();
+	for (unsigned round = 0; round < 2; round++) {
+		atomic_store(&disk_fails, true);
+		for (unsigned i = 0; i < 3; i++)
+			flush(f->d, VIRTIO_PMEM_RESP_TYPE_EIO);
+		atomic_store(&disk_fails, false);
+		flush(f->d, VIRTIO_PMEM_RESP_TYPE_OK);
+	}
+	said = stderr_end();
+	for (const char *p = said; (p = strstr(p, "may be lost: Input/output error")); p++)
+		times++;
+	assert_int_equal(times, 2);
+	free(said);
+}
+
 static void what_is_no_flush_is_an_error(void **state)
 {
 	struct fixture *f = *state;
@@ -239,6 +285,7 @@ int main(void)
 		T(one_writer_and_nobody_else),
 		T(wrong_files_are_refused),
 		T(flushes_are_answered_together_or_one_by_one),
+		T(a_flush_that_fails_is_told),
 		T(what_is_no_flush_is_an_error),
 		T(a_reset_forgets_who_asked),
 		T(any_access_is_survived),
