@@ -4,6 +4,7 @@
  * What the guest wrote meanwhile is kept by the console and comes first.
  */
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +34,14 @@ static void sock_left(struct reader *r)
 	r->c->user->writable(r->c->opaque);
 }
 
+/* A client that has left behind more than the guest takes: as long as that is so its end is not read. */
+static bool left_unnoticed(const struct sock *s)
+{
+	struct pollfd p = { .fd = s->client };
+
+	return s->client >= 0 && poll(&p, 1, 0) == 1 && p.revents & (POLLHUP | POLLERR);
+}
+
 static void sock_accept(void *opaque, uint32_t events)
 {
 	struct chardev *c = opaque;
@@ -43,6 +52,10 @@ static void sock_accept(void *opaque, uint32_t events)
 	(void)events;
 	if (fd < 0)
 		return;
+	if (left_unnoticed(s)) {
+		reader_close(&s->io.in);
+		sock_left(&s->io.in);
+	}
 	out = s->client < 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
 	if (out < 0) {
 		close(fd); /* taken, or no descriptors left: the client sees the end at once */

@@ -337,6 +337,29 @@ static void what_a_port_sends_to_nobody_is_kept(void **state)
 	assert_string_equal(got, "early");
 }
 
+/* A guest that does not read has the port's room full, which is no reason to let nobody else in. */
+static void whoever_left_too_much_is_not_there_any_more(void **state)
+{
+	static const char much[4096];
+	struct fixture *f = *state;
+	char got[16] = "";
+
+	meet(f->d);
+	connect_client(f);
+	for (unsigned quiet = 0; quiet < 3; quiet++) {
+		while (write(f->client, much, sizeof(much)) > 0)
+			quiet = 0;
+		fake_loop_ms(f->d->vm.loop, 5);
+	}
+	close(f->client);
+	fake_loop_ms(f->d->vm.loop, 5);
+	connect_client(f);
+	send_text(f->d, VIRTIO_CONSOLE_RX(1) + 1, "next");
+	fake_loop_ms(f->d->vm.loop, 10);
+	assert_int_equal(read(f->client, got, sizeof(got)), 4);
+	assert_string_equal(got, "next");
+}
+
 /* A machine that is made again: the same ends, with who is at them and what was under way. */
 static void ends_survive_the_device(void **state)
 {
@@ -501,6 +524,7 @@ int main(void)
 		T(bytes_go_both_ways_once_the_port_is_open),
 		T(who_does_not_read_makes_the_guest_wait),
 		T(what_a_port_sends_to_nobody_is_kept),
+		T(whoever_left_too_much_is_not_there_any_more),
 		T(ends_survive_the_device),
 		cmocka_unit_test(a_window_that_changes_is_told),
 		T(control_messages_of_all_kinds_are_survived),
