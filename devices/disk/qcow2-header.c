@@ -55,6 +55,12 @@ static void header_swap(struct qcow2_header *h)
 	swap32(&h->header_bytes);
 }
 
+/* @err, said if it is one. */
+static int say_failed(struct qcow2 *q, const char *what, int err)
+{
+	return err ? log_err(err, "disk %s: %s: %s", q->l->name, what, strerror(-err)) : 0;
+}
+
 static int refuse(struct qcow2 *q, const char *what, uint64_t value, const char *limit)
 {
 	return log_err(-EINVAL, "disk %s: qcow2 with %s %" PRIu64 "; %s", q->l->name, what, value, limit);
@@ -92,7 +98,7 @@ static int check_features(struct qcow2 *q)
 	if ((h->compression != QCOW2_COMPRESSION_ZLIB) != bit(h->incompatible, QCOW2_INCOMPAT_COMPRESSION))
 		return refuse(q, "compression type", h->compression,
 			      "incompatible feature 3 says that it is another");
-	if (bit(h->incompatible, QCOW2_INCOMPAT_CORRUPT) && !q->l->info.readonly && !q->repairing)
+	if (bit(h->incompatible, QCOW2_INCOMPAT_CORRUPT) && !q->l->info.readonly && !q->metadata_only)
 		return log_err(
 			-EUCLEAN,
 			"disk %s: the image is marked as corrupt; vmm disk check --repair %s, or open it readonly",
@@ -203,10 +209,11 @@ static int read_backing_name(struct qcow2 *q, const uint8_t *head, uint64_t head
 
 static int read_header(struct qcow2 *q)
 {
+	static const char header_unread[] = "its header cannot be read";
 	struct qcow2_header *h = &q->header;
 	uint8_t *head = qcow2_buffer(HEAD_BYTES);
 	uint64_t bytes;
-	int err = head ? qcow2_pread(q, head, HEAD_BYTES, 0) : -ENOMEM;
+	int err = say_failed(q, header_unread, head ? qcow2_pread(q, head, HEAD_BYTES, 0) : -ENOMEM);
 
 	if (!err) {
 		memcpy(h, head, sizeof(*h));
@@ -231,7 +238,7 @@ static int read_header(struct qcow2 *q)
 	if (err)
 		return err;
 	head = qcow2_buffer(bytes);
-	err = head ? qcow2_pread(q, head, bytes, 0) : -ENOMEM;
+	err = say_failed(q, header_unread, head ? qcow2_pread(q, head, bytes, 0) : -ENOMEM);
 	if (!err)
 		err = read_extensions(q, head, bytes);
 	if (!err)
@@ -371,7 +378,7 @@ static int open_backing(struct qcow2 *q, const char *name, const struct disk_con
 	char *path;
 	int err;
 
-	if (!q->backing_name || !q->backing_name[0])
+	if (!q->backing_name || !q->backing_name[0] || q->metadata_only)
 		return 0;
 	if (!strncmp(q->backing_name, "json:", 5))
 		return log_err(
@@ -405,7 +412,7 @@ static int begin_writing(struct qcow2 *q)
 	struct disk_check found = { 0 };
 	int err;
 
-	if (q->l->info.readonly || q->repairing)
+	if (q->l->info.readonly || q->metadata_only)
 		return 0;
 	if (bit(q->header.incompatible, QCOW2_INCOMPAT_DIRTY)) {
 		log_warn("disk %s: the image was not closed; its refcounts are counted again", q->l->name);
@@ -427,7 +434,7 @@ static int begin_writing(struct qcow2 *q)
 			 "backup that goes by them has to be a whole one again",
 			 q->l->name);
 	q->header.autoclear = 0;
-	return qcow2_header_write(q);
+	return say_failed(q, "its header cannot be written", qcow2_header_write(q));
 }
 
 int qcow2_header_open(struct qcow2 *q, const char *name, const struct disk_config *cfg)
@@ -445,7 +452,7 @@ int qcow2_header_open(struct qcow2 *q, const char *name, const struct disk_confi
 		return err;
 	q->file = l->below;
 	q->above = cfg->above;
-	q->repairing = cfg->repairing;
+	q->metadata_only = cfg->metadata_only;
 	q->file_end = align_up(q->file->info.bytes, 4096);
 	l->info = (struct disk_info){
 		.logical_bytes = q->file->info.logical_bytes,
@@ -454,7 +461,7 @@ int qcow2_header_open(struct qcow2 *q, const char *name, const struct disk_confi
 	};
 	err = read_header(q);
 	if (!err)
-		err = read_tables(q);
+		err = say_failed(q, "its tables cannot be read", read_tables(q));
 	if (!err)
 		err = open_backing(q, name, cfg);
 	if (err)

@@ -67,7 +67,7 @@ struct qcow2 {
 	struct qcow2_header header;            /* in the host's order; as in the file */
 	char *backing_name, *backing_format;   /* as the header has them, or NULL */
 	bool transient;                        /* nobody will read it after us: no order is needed */
-	bool has_bitmaps, repairing;
+	bool has_bitmaps, metadata_only;
 	unsigned cluster_bits, l2_bits, block_bits; /* entries of an L2 table and of a refcount block */
 	uint64_t cluster_bytes;
 

@@ -46,7 +46,11 @@ struct disk_config {
 	 */
 	bool growing;
 	const struct disk_layer *above;
-	bool repairing;                 /* vmm disk check --repair: open what is marked as not to be written */
+	/*
+	 * vmm disk: only the image's own metadata are looked at, and nothing else is opened because they name it. What
+	 * is marked as not to be written opens, too. There are no data to be read.
+	 */
+	bool metadata_only;
 };
 
 struct disk_info {

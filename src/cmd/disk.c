@@ -45,7 +45,7 @@ static struct disk_layer *open_image(const char *name, const struct disk_args *a
 		.file = name,
 		.format = a->format,
 		.readonly = !write,
-		.repairing = true,
+		.metadata_only = true,
 		.no_uring = true,
 	};
 	struct disk_layer *l;

@@ -60,10 +60,10 @@ static void one_request(struct disk_layer *l, const struct request *r, uint8_t *
 	}
 }
 
-static void use(const char *path, bool readonly, bool repairing, struct input in)
+static void use(const char *path, bool readonly, bool metadata_only, struct input in)
 {
 	struct disk_config cfg = {
-		.said = "fuzz", .file = path, .readonly = readonly, .repairing = repairing, .no_uring = true
+		.said = "fuzz", .file = path, .readonly = readonly, .metadata_only = metadata_only, .no_uring = true
 	};
 	unsigned count = take_u8(&in) & 63;
 	struct disk_layer *l;
