@@ -132,24 +132,39 @@ void qcow2_cache_drop(struct qcow2_cache *c, uint64_t offset, uint64_t bytes)
 	}
 }
 
-/* The slice that was not used for longest, of those that can go. */
+static bool can_go(struct qcow2_cache *c, struct qcow2_slice *s)
+{
+	return !s->pinned && (!s->dirty || (!c->ordered && !qcow2_cache_write(c, s)));
+}
+
+/*
+ * The slice that was not used for longest, of those that can go. The others move to the end of the queue: were they
+ * found first again and again, nothing would ever go while many wait for a flush that does not come.
+ */
 static struct qcow2_slice *take_old(struct qcow2_cache *c)
 {
-	unsigned tries = 64;
+	struct qcow2_slice *s = c->oldest, *next;
 
-	for (struct qcow2_slice *s = c->oldest; s && tries--; s = s->newer) {
-		if (s->pinned || (s->dirty && (c->ordered || qcow2_cache_write(c, s))))
-			continue;
-		forget(c, s);
-		return s;
+	for (unsigned tries = 64; s && tries--; s = next) {
+		next = s->newer;
+		if (can_go(c, s)) {
+			forget(c, s);
+			return s;
+		}
+		lru_remove(c, s);
+		lru_add(c, s);
 	}
 	return NULL;
 }
 
 static struct qcow2_slice *slice_new(struct qcow2_cache *c)
 {
-	struct qcow2_slice *s = c->count >= c->limit ? take_old(c) : NULL;
+	struct qcow2_slice *s;
 
+	/* There were more for a while. */
+	while (c->count > c->limit && (s = take_old(c)))
+		slice_free(s);
+	s = c->count >= c->limit ? take_old(c) : NULL;
 	if (s)
 		return s;
 	s = calloc(1, sizeof(*s));
