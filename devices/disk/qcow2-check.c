@@ -5,7 +5,7 @@
  * bit).
  *
  * The counters are an array over the whole file that is mapped and touched only where something lies, so that
- * a small file which claims to be large costs little.
+ * a small file which claims to be large costs little. One that has something everywhere is given up.
  *
  * A repair must not take what is in use for free. So what it adds to the file, blocks of counters, gets a place by
  * what was counted here, and not by what the file says.
@@ -22,6 +22,7 @@
 
 #define CLUSTERS_MAX       (UINT64_C(1) << 32)
 #define GROUP              4096u /* clusters */
+#define GROUPS_MAX         65536 /* touched: a GiB of counters, which count 16 TiB of 64 KiB clusters */
 #define SAID_MAX           20
 #define SNAPSHOT_BYTES_MAX (64 * KIB)
 
@@ -32,6 +33,7 @@ struct check {
 	uint32_t *refs;
 	uint64_t clusters, room; /* of the file, and what @refs and @touched have room for */
 	uint8_t *touched;        /* for each GROUP of them: something refers to one */
+	unsigned groups;         /* that are touched */
 	unsigned said;
 };
 
@@ -66,7 +68,7 @@ static bool in_file(const struct check *c, uint64_t host, uint64_t bytes)
 	return host <= end && bytes <= end - host;
 }
 
-/* False: there is no such place. */
+/* False: there is no such place, or it is one too many to be counted. */
 static bool refer(struct check *c, const char *what, uint64_t host, uint64_t bytes)
 {
 	uint64_t first = host >> c->q->cluster_bits;
@@ -77,8 +79,11 @@ static bool refer(struct check *c, const char *what, uint64_t host, uint64_t byt
 		return false;
 	}
 	for (uint64_t i = first; i << c->q->cluster_bits < host + bytes; i++) {
-		c->refs[i] += c->refs[i] != UINT32_MAX;
+		c->groups += !c->touched[i / GROUP];
+		if (c->groups > GROUPS_MAX)
+			return false;
 		c->touched[i / GROUP] = 1;
+		c->refs[i] += c->refs[i] != UINT32_MAX;
 	}
 	return true;
 }
@@ -132,7 +137,7 @@ static int count_table(struct check *c, uint64_t host, uint8_t *table, bool acti
 	err = qcow2_pread(c->q, table, c->q->cluster_bytes, host);
 	for (uint64_t i = 0; !err && i < UINT64_C(1) << c->q->l2_bits; i++)
 		count_entry(c, qcow2_get64(table + i * 8), active);
-	return err;
+	return err || c->groups <= GROUPS_MAX ? err : -ENOMEM;
 }
 
 static int count_l1(struct check *c, const uint64_t *l1, uint32_t count, bool active)
@@ -234,7 +239,10 @@ static int count_all(struct check *c)
 		refer(c, "the L1 table", q->header.l1_offset, (uint64_t)q->l1_count * 8);
 	count_reftable(c);
 	err = count_l1(c, q->l1, q->l1_count, true);
-	return err ? err : count_snapshots(c);
+	if (!err)
+		err = count_snapshots(c);
+	/* What was left out would look like leaks. */
+	return err || c->groups <= GROUPS_MAX ? err : -ENOMEM;
 }
 
 /* ---- Blocks of counters ---- */

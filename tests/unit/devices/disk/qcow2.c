@@ -815,6 +815,39 @@ static void a_check_says_what_is_wrong_with_snapshots(void **state)
 	}
 }
 
+/* A small file with holes whose few tables name places all over it. */
+static void a_check_does_not_take_all_memory(void **state)
+{
+	enum { TABLES = 1100, ENTRIES = 64 };
+	uint8_t *tables = calloc(TABLES, ENTRIES * 8), *l1 = calloc(TABLES, 8);
+	uint64_t apart = 4096 * 512, at = 32 * MIB, place = 64 * MIB;
+	struct disk_check found;
+	struct disk_layer *l;
+
+	(void)state;
+	images_need("qemu-img");
+	assert_int_equal(images_sh("qemu-img create -f qcow2 -o cluster_size=512 wide.qcow2 1G && "
+				   "truncate -s 160G wide.qcow2"),
+			 0);
+	for (unsigned i = 0; i < TABLES; i++) {
+		uint64_t entry = htobe64((at + i * 512) | QCOW2_ENTRY_COPIED);
+
+		memcpy(l1 + i * 8, &entry, 8);
+		for (unsigned k = 0; k < ENTRIES; k++, place += apart) {
+			entry = htobe64(place | QCOW2_ENTRY_COPIED);
+			memcpy(tables + (i * ENTRIES + k) * 8, &entry, 8);
+		}
+	}
+	poke("wide.qcow2", at, tables, (size_t)TABLES * ENTRIES * 8);
+	poke("wide.qcow2", peek("wide.qcow2", 40), l1, (size_t)TABLES * 8);
+	l = images_open("wide.qcow2", NULL, true);
+	assert_int_equal(l->type->check(l, false, &found), -ENOMEM);
+	disk_layer_close(l);
+	assert_int_equal(unlink("wide.qcow2"), 0);
+	free(tables);
+	free(l1);
+}
+
 /* A guest may have a sector in pieces of a byte. */
 static void requests_in_crumbs_are_done(void **state)
 {
@@ -937,6 +970,7 @@ int main(void)
 		cmocka_unit_test(marks_in_the_header_are_honoured),
 		cmocka_unit_test(a_repair_of_counters_takes_nothing_that_is_in_use),
 		cmocka_unit_test(a_check_says_what_is_wrong_with_snapshots),
+		cmocka_unit_test(a_check_does_not_take_all_memory),
 		cmocka_unit_test(requests_in_crumbs_are_done),
 		cmocka_unit_test(what_lies_where_metadata_lie_is_not_written),
 		cmocka_unit_test(what_is_created_is_what_qemu_img_takes),
