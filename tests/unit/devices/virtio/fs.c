@@ -21,7 +21,17 @@
 
 #define FEATURES (UINT64_C(1) << VIRTIO_F_VERSION_1 | UINT64_C(1) << VIRTIO_F_INDIRECT_DESC)
 
-enum fault { NONE, NO_VERSION_1, WRONG_SIZE, WRONG_REQUEST, NO_REPLY_FLAG, SHORT_ANSWER, ENDS_AT_STOP, SPEAKS };
+enum fault {
+	NONE,
+	NO_VERSION_1,
+	WRONG_SIZE,
+	WRONG_REQUEST,
+	NO_REPLY_FLAG,
+	SHORT_ANSWER,
+	ENDS_AT_STOP,
+	HANGS_AT_STOP,
+	SPEAKS
+};
 
 struct fixture {
 	char folder[32], path[64], options[128];
@@ -79,7 +89,7 @@ static void on_message(struct fixture *f, const struct vhost_user_header *h, con
 	case VHOST_USER_GET_VRING_BASE:
 		if (f->fault == ENDS_AT_STOP)
 			shutdown(f->fd, SHUT_RDWR);
-		else
+		else if (f->fault != HANGS_AT_STOP)
 			answer(f, h, &p->state, sizeof(p->state));
 		break;
 	default: break;
@@ -252,6 +262,26 @@ static void a_back_end_that_goes_leaves_a_device_that_needs_a_reset(void **state
 	assert_false(driver_broken(f->d));
 }
 
+static void a_reset_does_not_wait_for_ever_for_a_back_end_that_hangs(void **state)
+{
+	struct fixture *f = *state;
+	char *said;
+
+	start(f);
+	f->fault = HANGS_AT_STOP;
+	stderr_begin();
+	driver_set_reg(f->d, VIRTIO_MMIO_STATUS, 0);
+	said = stderr_end();
+	assert_non_null(strstr(said, "does not stop: Connection timed out"));
+	free(said);
+	assert_int_equal(f->asked[VHOST_USER_GET_VRING_BASE], 1);
+	assert_int_equal(driver_reg(f->d, VIRTIO_MMIO_STATUS), 0);
+	f->fault = NONE;
+	start(f);
+	assert_false(driver_broken(f->d));
+	assert_int_equal(f->asked[VHOST_USER_SET_OWNER], 2);
+}
+
 static void a_back_end_that_speaks_unasked_is_not_listened_to(void **state)
 {
 	struct fixture *f = *state;
@@ -297,6 +327,7 @@ int main(void)
 		T(its_rings_are_taken_back_at_a_reset),
 		T(who_answers_anything_else_is_no_back_end),
 		T(a_back_end_that_goes_leaves_a_device_that_needs_a_reset),
+		T(a_reset_does_not_wait_for_ever_for_a_back_end_that_hangs),
 		T(a_back_end_that_speaks_unasked_is_not_listened_to),
 		T(a_back_end_that_cannot_do_any_more_what_it_could_is_refused_at_start),
 	};
