@@ -11,6 +11,7 @@ struct p9_open_file {
 	int fd;
 	bool folder;
 	bool never_waits;       /* reading it: its file system is memory */
+	bool syncs;             /* writing it: O_DSYNC or O_SYNC, and there is a disk */
 };
 
 void p9_open_file_put(struct p9_share *s, struct p9_open_file *o);      /* NULL is fine */

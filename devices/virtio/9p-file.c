@@ -46,6 +46,7 @@ static int new_open_file(struct p9_share *s, int fd, bool folder, struct p9_open
 	(*o)->fd = fd;
 	(*o)->folder = folder;
 	(*o)->never_waits = !fstatfs(fd, &fs) && (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);
+	(*o)->syncs = !(*o)->never_waits && fcntl(fd, F_GETFL) & O_DSYNC;
 	return 0;
 }
 
@@ -129,6 +130,17 @@ int p9_on_lcreate(struct p9 *s, struct p9_in *in, struct p9_out *out, struct p9_
 	return err;
 }
 
+static int move_later(struct p9 *s, struct p9_open_file *o, uint64_t offset, const struct iovec *iov, unsigned count,
+		      struct p9_message *m)
+{
+	m->job = p9_job_new(s, o, m, count);
+	if (!m->job)
+		return -ENOMEM;
+	m->job->offset = offset;
+	memcpy(m->job->iov, iov, count * sizeof(iov[0]));
+	return 0;
+}
+
 /* What the host has in memory, straight into the guest's; or later. */
 static int read_file(struct p9 *s, struct p9_open_file *o, uint64_t offset, uint32_t count, struct p9_out *out,
 		     struct p9_message *m)
@@ -137,14 +149,8 @@ static int read_file(struct p9 *s, struct p9_open_file *o, uint64_t offset, uint
 	unsigned n = p9_spans_slice(m->r->in, m->r->in_count, P9_READ_HEADER_BYTES, count, iov);
 	ssize_t got = preadv2(o->fd, iov, (int)n, (off_t)offset, o->never_waits ? 0 : RWF_NOWAIT);
 
-	if (got < 0 && (errno == EAGAIN || errno == EOPNOTSUPP)) {
-		m->job = p9_job_new(s, o, m, n);
-		if (!m->job)
-			return -ENOMEM;
-		m->job->offset = offset;
-		memcpy(m->job->iov, iov, n * sizeof(iov[0]));
-		return 0;
-	}
+	if (got < 0 && (errno == EAGAIN || errno == EOPNOTSUPP))
+		return move_later(s, o, offset, iov, n, m);
 	if (got < 0)
 		return -errno;
 	p9_put_u32(out, (uint32_t)got);
@@ -193,6 +199,8 @@ int p9_on_write(struct p9 *s, struct p9_in *in, struct p9_out *out, struct p9_me
 		err = -EBADF;
 	else if (offset > INT64_MAX)
 		err = -EFBIG;
+	else if (f->open->syncs)
+		return move_later(s, f->open, offset, iov, n, m);
 	else
 		done = pwritev(f->open->fd, iov, (int)n, (off_t)offset);
 	if (err || done < 0)

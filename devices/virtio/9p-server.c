@@ -254,10 +254,13 @@ struct p9_job *p9_job_find(struct p9 *s, uint16_t tag)
 
 void p9_job_run(struct p9_job *j)
 {
-	if (j->type == P9_TREAD)
-		j->result = preadv(j->file->fd, j->iov, (int)j->count, (off_t)j->offset);
-	else
-		j->result = j->data_only ? fdatasync(j->file->fd) : fsync(j->file->fd);
+	int fd = j->file->fd;
+
+	switch (j->type) {
+	case P9_TREAD: j->result = preadv(fd, j->iov, (int)j->count, (off_t)j->offset); break;
+	case P9_TWRITE: j->result = pwritev(fd, j->iov, (int)j->count, (off_t)j->offset); break;
+	default: j->result = j->data_only ? fdatasync(fd) : fsync(fd);
+	}
 	if (j->result < 0)
 		j->result = -errno;
 }
@@ -268,7 +271,7 @@ static uint32_t send_result(struct p9 *s, const struct p9_job *j, const struct p
 
 	if (j->result < 0)
 		return send_error(s, r, P9_READ_HEADER_BYTES, j->tag, (int)j->result);
-	if (j->type == P9_TREAD)
+	if (j->type != P9_TFSYNC)
 		p9_put_u32(&out, (uint32_t)j->result);
 	return send(s, r, &out, (uint8_t)(j->type + 1), j->tag, j->type == P9_TREAD ? (uint32_t)j->result : 0);
 }

@@ -17,7 +17,7 @@ $(OUT)/tests/unit/src/hv/kvm/%: LDFLAGS_ALL += -Wl,--wrap=ioctl -Wl,--wrap=open 
 $(OUT)/tests/unit/devices/pl031: LDFLAGS_ALL += -Wl,--wrap=clock_gettime
 
 # The test has a disk that takes its time.
-$(OUT)/tests/unit/devices/virtio/9p-workers: LDFLAGS_ALL += -Wl,--wrap=fsync
+$(OUT)/tests/unit/devices/virtio/9p-workers: LDFLAGS_ALL += -Wl,--wrap=fsync -Wl,--wrap=pwritev
 
 # The tests play a host that refuses.
 $(OUT)/tests/unit/devices/virtio/balloon: LDFLAGS_ALL += -Wl,--wrap=mem_discard
