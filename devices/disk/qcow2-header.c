@@ -407,34 +407,46 @@ static int open_backing(struct qcow2 *q, const char *name, const struct disk_con
 
 /* ---- Opening ---- */
 
-static int begin_writing(struct qcow2 *q)
+/*
+ * What is not kept up to date here says so by its bit; and so does what is unknown, before a repair takes its
+ * clusters for free. A repair changes no data, so to it bitmaps stay true.
+ */
+static int clear_autoclear(struct qcow2 *q)
+{
+	uint64_t keep = q->metadata_only ? UINT64_C(1) << QCOW2_AUTOCLEAR_BITMAPS : 0;
+
+	if (!(q->header.autoclear & ~keep))
+		return 0;
+	if (q->has_bitmaps && !keep)
+		log_warn("disk %s: its persistent bitmaps are not kept up to date here, and are marked as void: a "
+			 "backup that goes by them has to be a whole one again",
+			 q->l->name);
+	q->header.autoclear &= keep;
+	return say_failed(q, "its header cannot be written", qcow2_header_write(q));
+}
+
+static int count_again(struct qcow2 *q)
 {
 	struct disk_check found = { 0 };
 	int err;
 
-	if (q->l->info.readonly || q->metadata_only)
-		return 0;
-	if (bit(q->header.incompatible, QCOW2_INCOMPAT_DIRTY)) {
-		log_warn("disk %s: the image was not closed; its refcounts are counted again", q->l->name);
-		err = qcow2_check(q->l, true, &found);
-		if (err)
-			return err;
-		if (found.errors + found.leaks > found.repaired)
-			return log_err(
-				-EUCLEAN,
-				"disk %s: %" PRIu64
-				" errors could not be repaired; open it readonly, or try qemu-img check -r all",
-				q->l->name, found.errors + found.leaks - found.repaired);
-	}
-	/* What we do not keep up to date says so by its bit. */
-	if (!q->header.autoclear)
-		return 0;
-	if (q->has_bitmaps)
-		log_warn("disk %s: its persistent bitmaps are not kept up to date here, and are marked as void: a "
-			 "backup that goes by them has to be a whole one again",
-			 q->l->name);
-	q->header.autoclear = 0;
-	return say_failed(q, "its header cannot be written", qcow2_header_write(q));
+	log_warn("disk %s: the image was not closed; its refcounts are counted again", q->l->name);
+	err = qcow2_check(q->l, true, &found);
+	if (!err && found.errors + found.leaks > found.repaired)
+		err = log_err(-EUCLEAN,
+			      "disk %s: %" PRIu64
+			      " errors could not be repaired; open it readonly, or try qemu-img check -r all",
+			      q->l->name, found.errors + found.leaks - found.repaired);
+	return err;
+}
+
+static int begin_writing(struct qcow2 *q)
+{
+	int err = q->l->info.readonly ? 0 : clear_autoclear(q);
+
+	if (err || q->l->info.readonly || q->metadata_only || !bit(q->header.incompatible, QCOW2_INCOMPAT_DIRTY))
+		return err;
+	return count_again(q);
 }
 
 int qcow2_header_open(struct qcow2 *q, const char *name, const struct disk_config *cfg)
