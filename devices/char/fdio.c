@@ -184,10 +184,20 @@ size_t writer_write(struct writer *w, const uint8_t *bytes, size_t len)
 					 strerror(errno));
 		}
 	}
-	if (w->dead)
+	if (w->dead && !w->keeps)
 		done = len;
 	pthread_mutex_unlock(&w->lock);
 	return done;
+}
+
+static bool writer_dead(struct writer *w)
+{
+	bool dead;
+
+	pthread_mutex_lock(&w->lock);
+	dead = w->dead;
+	pthread_mutex_unlock(&w->lock);
+	return dead;
 }
 
 /* One-shot: whoever still waits asks again. */
@@ -234,8 +244,12 @@ void duplex_close(struct chardev *c)
 size_t duplex_write(struct chardev *c, const uint8_t *bytes, size_t len)
 {
 	struct duplex *x = c->state;
+	size_t n = atomic_load(&x->connected) ? writer_write(&x->out, bytes, len) : 0;
 
-	return atomic_load(&x->connected) ? writer_write(&x->out, bytes, len) : 0;
+	/* Its end may not have been read as yet. */
+	if (n < len && writer_dead(&x->out))
+		atomic_store(&x->connected, false);
+	return n;
 }
 
 void duplex_want(struct chardev *c, size_t input, bool output)

@@ -43,7 +43,8 @@ struct writer {
 	struct chardev *c;
 	int fd;                         /* our own duplicate */
 	bool is_socket;
-	bool dead;                      /* the peer is gone for good: swallow */
+	bool dead;                      /* the peer is gone */
+	bool keeps;                     /* others may come after it; otherwise it is gone for good: swallow */
 	pthread_mutex_t lock;
 	struct loop_fd *event;
 };

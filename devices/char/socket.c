@@ -89,6 +89,7 @@ static int sock_open(struct chardev *c, const char *arg)
 	s->client = -1;
 	s->io.in.eof = sock_left;
 	duplex_init(c, false);
+	s->io.out.keeps = true;
 	s->path = strdup(arg);
 	if (!s->path)
 		return -ENOMEM;

@@ -337,6 +337,40 @@ static void what_a_port_sends_to_nobody_is_kept(void **state)
 	assert_string_equal(got, "early");
 }
 
+/* What it has not taken is for the next one. */
+static void a_slow_reader_that_leaves_has_a_successor(void **state)
+{
+	struct fixture *f = *state;
+	struct driver *d = f->d;
+	static uint8_t got[2 * MIB];
+	uint64_t at;
+	size_t len = 0;
+	int taken;
+
+	meet(d);
+	connect_client(f);
+	at = driver_alloc(d, MIB);
+	for (uint32_t i = 0; i < MIB / 4; i++)
+		((uint32_t *)driver_ptr(d, at))[i] = i;
+	driver_add(d, VIRTIO_CONSOLE_RX(1) + 1, at, MIB, 0, 0);
+	driver_notify(d, VIRTIO_CONSOLE_RX(1) + 1);
+	fake_loop_ms(d->vm.loop, 10);
+	assert_int_equal(ioctl(f->client, FIONREAD, &taken), 0);
+	assert_in_range(taken, 1, MIB / 2);
+	close(f->client);
+	fake_loop_ms(d->vm.loop, 10);
+	connect_client(f);
+	for (unsigned i = 0; i < 2000 && len < MIB - (size_t)taken; i++) {
+		ssize_t n;
+
+		while ((n = read(f->client, got + len, sizeof(got) - len)) > 0)
+			len += (size_t)n;
+		fake_loop_ms(d->vm.loop, 1);
+	}
+	assert_int_equal(len, MIB - (size_t)taken);
+	assert_memory_equal(got, (uint8_t *)driver_ptr(d, at) + taken, len);
+}
+
 /* A guest that does not read has the port's room full, which is no reason to let nobody else in. */
 static void whoever_left_too_much_is_not_there_any_more(void **state)
 {
@@ -524,6 +558,7 @@ int main(void)
 		T(bytes_go_both_ways_once_the_port_is_open),
 		T(who_does_not_read_makes_the_guest_wait),
 		T(what_a_port_sends_to_nobody_is_kept),
+		T(a_slow_reader_that_leaves_has_a_successor),
 		T(whoever_left_too_much_is_not_there_any_more),
 		T(ends_survive_the_device),
 		cmocka_unit_test(a_window_that_changes_is_told),
