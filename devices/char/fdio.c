@@ -31,16 +31,23 @@ static void reader_finish(struct reader *r)
 		r->eof(r);
 }
 
-/* One read; false when it ended the reader. */
-static bool reader_step(struct reader *r)
+static size_t reader_room(struct reader *r)
 {
-	uint8_t chunk[CHUNK_BYTES];
-	size_t room, len = sizeof(chunk);
-	ssize_t n;
+	size_t room;
 
 	pthread_mutex_lock(&r->lock);
 	room = r->room;
 	pthread_mutex_unlock(&r->lock);
+	return room;
+}
+
+/* One read; false when it ended the reader. */
+static bool reader_step(struct reader *r)
+{
+	uint8_t chunk[CHUNK_BYTES];
+	size_t room = reader_room(r), len = sizeof(chunk);
+	ssize_t n;
+
 	if (!r->always) {
 		if (!room)
 			return true;
@@ -58,6 +65,14 @@ static bool reader_step(struct reader *r)
 	else
 		r->c->user->input(r->c->opaque, chunk, (size_t)n);
 	return true;
+}
+
+void reader_end(struct reader *r)
+{
+	while (reader_room(r) && reader_step(r))
+		;
+	if (r->fd >= 0)
+		reader_finish(r);
 }
 
 static void reader_event(void *opaque, uint32_t events)

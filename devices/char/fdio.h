@@ -36,6 +36,8 @@ void reader_init(struct reader *r, struct chardev *c);
 void reader_open(struct reader *r, int fd);
 /* Main thread. Twice is fine. */
 void reader_close(struct reader *r);
+/* Main thread; the peer has gone. What it has left behind, as far as the user takes it; then eof. */
+void reader_end(struct reader *r);
 /* Any thread. */
 void reader_want(struct reader *r, size_t room);
 

@@ -34,7 +34,7 @@ static void sock_left(struct reader *r)
 	r->c->user->writable(r->c->opaque);
 }
 
-/* A client that has left behind more than the guest takes: as long as that is so its end is not read. */
+/* Its end has not been read: it has left only just now, or more than the guest takes. */
 static bool left_unnoticed(const struct sock *s)
 {
 	struct pollfd p = { .fd = s->client };
@@ -52,10 +52,8 @@ static void sock_accept(void *opaque, uint32_t events)
 	(void)events;
 	if (fd < 0)
 		return;
-	if (left_unnoticed(s)) {
-		reader_close(&s->io.in);
-		sock_left(&s->io.in);
-	}
+	if (left_unnoticed(s))
+		reader_end(&s->io.in);
 	out = s->client < 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
 	if (out < 0) {
 		close(fd); /* taken, or no descriptors left: the client sees the end at once */

@@ -71,13 +71,19 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void connect_client(struct fixture *f)
+static int new_client(struct fixture *f)
 {
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
 
-	f->client = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
 	snprintf(a.sun_path, sizeof(a.sun_path), "%s", f->sock);
-	assert_int_equal(connect(f->client, (struct sockaddr *)&a, sizeof(a)), 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	return fd;
+}
+
+static void connect_client(struct fixture *f)
+{
+	f->client = new_client(f);
 	fake_loop_ms(f->d->vm.loop, 10);
 }
 
@@ -394,6 +400,33 @@ static void whoever_left_too_much_is_not_there_any_more(void **state)
 	assert_string_equal(got, "next");
 }
 
+/* And what the one before has said at last is heard. */
+static void who_comes_as_another_leaves_is_let_in(void **state)
+{
+	struct fixture *f = *state;
+	struct driver *d = f->d;
+	uint64_t in = driver_alloc(d, 4096);
+	char got[16] = "";
+	uint32_t len;
+	int leaves;
+
+	meet(d);
+	control(d, 1, VIRTIO_CONSOLE_PORT_OPEN, 1);
+	driver_add(d, VIRTIO_CONSOLE_RX(1), 0, 0, in, 64);
+	driver_notify(d, VIRTIO_CONSOLE_RX(1));
+	connect_client(f);
+	leaves = f->client;
+	f->client = new_client(f);
+	assert_int_equal(write(leaves, "last word", 9), 9);
+	close(leaves);
+	fake_loop_ms(d->vm.loop, 10);
+	assert_true(driver_done(d, VIRTIO_CONSOLE_RX(1), NULL, &len));
+	assert_int_equal(len, 9);
+	send_text(d, VIRTIO_CONSOLE_RX(1) + 1, "hello");
+	fake_loop_ms(d->vm.loop, 10);
+	assert_int_equal(read(f->client, got, sizeof(got)), 5);
+}
+
 /* A machine that is made again: the same ends, with who is at them and what was under way. */
 static void ends_survive_the_device(void **state)
 {
@@ -560,6 +593,7 @@ int main(void)
 		T(what_a_port_sends_to_nobody_is_kept),
 		T(a_slow_reader_that_leaves_has_a_successor),
 		T(whoever_left_too_much_is_not_there_any_more),
+		T(who_comes_as_another_leaves_is_let_in),
 		T(ends_survive_the_device),
 		cmocka_unit_test(a_window_that_changes_is_told),
 		T(control_messages_of_all_kinds_are_survived),
