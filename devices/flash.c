@@ -319,7 +319,7 @@ static uint32_t chip_word(const struct bank *b, uint32_t n, bool locked)
 {
 	switch ((enum mode)b->mode) {
 	case READ_ID:
-		n %= BLOCK_BYTES / 4;
+		n %= BLOCK_BYTES / 8; /* U-Boot takes the two for one chip, of twice as many blocks */
 		return n == CFI_ID_MAKER    ? CFI_MAKER_INTEL
 		       : n == CFI_ID_DEVICE ? 0x18
 		       : n == CFI_ID_LOCK   ? locked

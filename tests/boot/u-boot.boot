@@ -22,6 +22,16 @@ expect ^=>
 send md.l 0 1
 expect ^00000000: 1400000a
 expect ^=> 
+# The firmware's own bank is locked, and stays as it is when somebody does not mind.
+send erase 1:101
+expect 1 protected sectors will not be erased
+expect ^=> 
+send protect off 1:0; erase 1:0
+expect ^Erase Flash Sectors 0-0 in Bank # 1
+expect ^=> 
+send md.l 0 1
+expect ^00000000: 1400000a
+expect ^=> 
 send mw.l 0 12345678 1; md.l 0 1
 expect ^00000000: 1400000a
 expect ^=> 

@@ -300,6 +300,9 @@ static void the_firmwares_own_bank_answers_where_it_is_memory(void **state)
 	assert_int_equal(seen(b, 0), BOTH(CFI_MAKER_INTEL));
 	fake_write(b->vm, BOARD_FLASH0_BASE + 3 * BLOCK, BOTH(CFI_READ_ID));
 	assert_int_equal(seen(b, 3 * BLOCK + 4 * CFI_ID_LOCK), BOTH(1));
+	/* The first half of a block is as locked as the other to who takes them for two. */
+	fake_write(b->vm, BOARD_FLASH0_BASE + BLOCK / 2, BOTH(CFI_READ_ID));
+	assert_int_equal(seen(b, BLOCK / 2 + 4 * CFI_ID_LOCK), BOTH(1));
 	fake_write(b->vm, BOARD_FLASH0_BASE + BOARD_FLASH_SIZE - 4, BOTH(CFI_ERASE));
 	fake_write(b->vm, BOARD_FLASH0_BASE + BOARD_FLASH_SIZE - 4, BOTH(CFI_CONFIRM));
 	assert_int_equal(seen(b, BOARD_FLASH_SIZE - 4), READY | BOTH(CFI_STATUS_ERASE_ERROR | CFI_STATUS_LOCKED));
