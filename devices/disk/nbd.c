@@ -137,6 +137,8 @@ struct call {
 	struct disk_req *r; /* NULL: somebody waits for @done */
 	bool done;
 	int result;
+	bool replied;    /* with @error */
+	int error;       /* an errno */
 	unsigned sent;   /* times */
 	uint64_t before; /* FLUSH: writes that were answered before it was asked for */
 	struct call *next;
@@ -165,8 +167,9 @@ struct nbd {
 	uint64_t told;     /* are known not to be stable: a flush behind them has failed */
 	enum state state;
 	bool lost, said;
-	uint64_t up_ns;            /* since when there is a connection */
-	uint64_t lost_ns, next_ns; /* since when; when to try again, or to give an attempt up */
+	const struct call *sending; /* what libnbd is just given: it may be gone when that returns */
+	uint64_t up_ns;             /* since when there is a connection */
+	uint64_t lost_ns, next_ns;  /* since when; when to try again, or to give an attempt up */
 	struct disk_req *finished, **finished_last;
 	/* With @lock: */
 	pthread_mutex_t lock;
@@ -288,32 +291,41 @@ static void deliver(struct nbd *n)
 
 /* ---- The connection; the thread's ---- */
 
-/* By libnbd, from notify, or from close for what was under way. */
 static int replied(void *opaque, int *error)
+{
+	struct call *c = opaque;
+
+	c->replied = true;
+	c->error = *error;
+	return 1;
+}
+
+/*
+ * libnbd has done with it: behind replied(); without, when a connection is closed that had it under way; or it has
+ * not taken it.
+ */
+static void retired(void *opaque)
 {
 	struct call *c = opaque;
 	struct nbd *n = c->n;
 
+	if (!c->replied && n->sending == c)
+		return;
 	/* No server says ENOTCONN, libnbd does; ESHUTDOWN is a server's last word. */
-	if (*error != ENOTCONN && *error != ESHUTDOWN) {
-		call_done(c, -*error);
-		return 1;
-	}
+	if (c->replied && c->error != ENOTCONN && c->error != ESHUTDOWN)
+		return call_done(c, -c->error);
 	n->lost = true;
 	/* It may be what the server dies of. */
-	if (++c->sent >= SENT_MAX) {
-		call_done(c, -EIO);
-		return 1;
-	}
+	if (++c->sent >= SENT_MAX)
+		return call_done(c, -EIO);
 	pthread_mutex_lock(&n->lock);
 	calls_add(&n->waiting, c);
 	pthread_mutex_unlock(&n->lock);
-	return 1;
 }
 
-static int64_t send_call(struct nbd *n, struct call *c)
+static int64_t hand_to_lib(struct nbd *n, struct call *c)
 {
-	nbd_completion_callback then = { .callback = replied, .user_data = c };
+	nbd_completion_callback then = { .callback = replied, .user_data = c, .free = retired };
 
 	switch (c->op) {
 	case CALL_READ: return lib.aio_pread(n->h, c->data, c->bytes, c->offset, then, 0);
@@ -324,6 +336,17 @@ static int64_t send_call(struct nbd *n, struct call *c)
 		return lib.aio_zero(n->h, c->bytes, c->offset, then, c->no_hole ? LIBNBD_CMD_FLAG_NO_HOLE : 0);
 	}
 	return -1;
+}
+
+static bool send_call(struct nbd *n, struct call *c)
+{
+	bool sent;
+
+	c->replied = false;
+	n->sending = c;
+	sent = hand_to_lib(n, c) >= 0;
+	n->sending = NULL;
+	return sent;
 }
 
 static bool is_gone(const struct nbd *n) { return lib.aio_is_dead(n->h) != 0 || lib.aio_is_closed(n->h) != 0; }
@@ -355,7 +378,7 @@ static void send_waiting(struct nbd *n)
 			call_done(c, -EIO);
 			continue;
 		}
-		if (!n->lost && send_call(n, c) >= 0)
+		if (!n->lost && send_call(n, c))
 			continue;
 		if (!n->lost && !is_gone(n)) {
 			call_done(c, lib.get_errno() ? -lib.get_errno() : -EIO);

@@ -452,6 +452,39 @@ static void what_is_left_of_its_last_block_is_no_other_disk(void **state)
 	disk_layer_close(l);
 }
 
+static void *write_soon(void *opaque)
+{
+	uint8_t b[512] = { 0 };
+
+	usleep(200000);
+	assert_int_equal(images_write(opaque, 0, b, 512), -EIO);
+	return NULL;
+}
+
+/* It says that it shuts down, and still has a connection with a request that it has not answered. */
+static void what_a_server_leaves_undone_is_not_forgotten(void **state)
+{
+	struct disk_layer *l;
+	pthread_t writer;
+	uint8_t b[512];
+	int err;
+
+	(void)state;
+	images_need("nbdkit");
+	start_nbdkit(
+		"--filter=error --filter=delay memory 1M error-pwrite=ESHUTDOWN error-pwrite-rate=100%% rdelay=2");
+	log_set_level(LOG_ERR);
+	l = images_open(URL, NULL, false);
+	alarm(120);
+	pthread_create(&writer, NULL, write_soon, l);
+	err = images_read(l, 0, b, 512);
+	pthread_join(writer, NULL);
+	alarm(0);
+	assert_true(err == 0 || err == -EIO);
+	disk_layer_close(l);
+	log_set_level(LOG_INFO);
+}
+
 static void a_server_that_dies_of_a_request_gives_an_error(void **state)
 {
 	static const char script[] =
@@ -625,6 +658,7 @@ int main(void)
 		cmocka_unit_test(a_flush_does_not_hide_what_went_with_a_server),
 		cmocka_unit_test(an_image_is_not_flushed_any_more_when_writes_were_lost),
 		cmocka_unit_test(what_is_left_of_its_last_block_is_no_other_disk),
+		cmocka_unit_test(what_a_server_leaves_undone_is_not_forgotten),
 		cmocka_unit_test(a_server_that_dies_of_a_request_gives_an_error),
 		cmocka_unit_test(many_requests_fly_at_once),
 		cmocka_unit_test(writes_to_a_snapshot_of_it_do_not_reach_it),
