@@ -26,6 +26,9 @@
 #define ZEROES_BYTES     (64 * KIB)
 #define LOOK_NS          NSEC_PER_SEC /* how often the size is looked at */
 #define SAY_AGAIN_NS     (60 * NSEC_PER_SEC)
+/* How long a reset or the end waits without anything being done. Flushes may take as long as a disk is slow. */
+#define DRAIN_NS       (10 * NSEC_PER_SEC)
+#define DRAIN_FLUSH_NS (60 * NSEC_PER_SEC)
 
 struct queue {
 	struct disk_req *first, **last;
@@ -41,6 +44,7 @@ struct disk {
 	unsigned flying;  /* submitted, and not delivered */
 	unsigned flushes; /* of them */
 	bool dirty;       /* there is something to flush */
+	bool closing;     /* the guest is no more */
 	struct {
 		int err; /* that was said last */
 		uint64_t ns;
@@ -191,14 +195,15 @@ static void say_error(struct disk *d, const struct disk_req *r)
 	uint64_t now = loop_now_ns();
 	char where[80] = "";
 
-	if (d->said_of[r->op].err == r->result && now - d->said_of[r->op].ns < SAY_AGAIN_NS)
+	if (!d->closing && d->said_of[r->op].err == r->result && now - d->said_of[r->op].ns < SAY_AGAIN_NS)
 		return;
 	d->said_of[r->op].err = r->result;
 	d->said_of[r->op].ns = now;
 	if (r->op != DISK_FLUSH)
 		snprintf(where, sizeof(where), " of %" PRIu64 " bytes at %" PRIu64, r->bytes, r->offset);
-	log_err(0, "%s: %s: %s%s: %s; the guest sees an I/O error%s", d->said, d->top->name, op_text(r->op), where,
-		strerror(-r->result), r->result == -ENOSPC ? "; make room where the file is" : "");
+	log_err(0, "%s: %s: %s%s: %s; %s%s", d->said, d->top->name, op_text(r->op), where, strerror(-r->result),
+		d->closing ? "what was written last may be lost" : "the guest sees an I/O error",
+		r->result == -ENOSPC ? "; make room where the file is" : "");
 }
 
 /* With the owner's lock. */
@@ -425,15 +430,39 @@ void disk_kick(struct disk *d)
 		d->top->type->kick(d->top);
 }
 
+/* False: nothing was, for too long. */
+static bool wait_finished(struct disk *d)
+{
+	const uint64_t ns = d->flushes ? DRAIN_FLUSH_NS : DRAIN_NS;
+	struct timespec end;
+	int err = 0;
+
+	clock_gettime(CLOCK_REALTIME, &end);
+	end.tv_sec += (time_t)(ns / NSEC_PER_SEC);
+	pthread_mutex_lock(&d->mutex);
+	while (!d->finished.first && !err)
+		err = pthread_cond_timedwait(&d->done, &d->mutex, &end);
+	pthread_mutex_unlock(&d->mutex);
+	return !err;
+}
+
+static void give_up(struct disk *d)
+{
+	struct disk_layer *l = d->top;
+
+	while (l && !l->type->give_up)
+		l = l->below;
+	if (l)
+		l->type->give_up(l);
+}
+
 void disk_drain(struct disk *d)
 {
 	disk_kick(d);
 	atomic_store(&d->draining, true);
 	while (d->flying) {
-		pthread_mutex_lock(&d->mutex);
-		while (!d->finished.first)
-			pthread_cond_wait(&d->done, &d->mutex);
-		pthread_mutex_unlock(&d->mutex);
+		if (!wait_finished(d))
+			give_up(d);
 		deliver(d);
 		disk_kick(d);
 	}
@@ -510,19 +539,23 @@ int disk_open(const struct disk_config *cfg, struct loop *l, const struct disk_o
 	return 0;
 }
 
+static void closed(struct disk_req *r) { (void)r; }
+
 void disk_close(struct disk *d)
 {
+	struct disk_req last = { .op = DISK_FLUSH, .done = closed };
+
 	if (!d)
 		return;
 	pthread_mutex_lock(d->owner.lock);
 	disk_drain(d);
+	d->closing = true;
+	if (!disk_submit(d, &last))
+		disk_drain(d);
 	if (d->look.loop)
 		loop_timer_arm(&d->look, UINT64_MAX);
 	pthread_mutex_unlock(d->owner.lock);
 	stop_workers(d);
-	if (d->dirty && !d->info.readonly && d->top->type->flush && d->top->type->flush(d->top))
-		log_err(0, "%s: %s: what was written last may be lost: the host cannot flush it", d->said,
-			d->top->name);
 	disk_layer_close(d->top);
 	pthread_cond_destroy(&d->done);
 	pthread_cond_destroy(&d->work);

@@ -160,6 +160,7 @@ struct nbd {
 	bool below_format; /* what is lost may be an image's own tables */
 	/* Writes that were answered; not counted where there is no flush, and nothing better can be had. */
 	_Atomic uint64_t answered;
+	atomic_bool given_up;          /* somebody cannot wait for what is under way */
 	_Atomic uint64_t copied_bytes; /* bytes, of calls that nobody waits for */
 	/* The thread's: */
 	uint64_t stable;   /* of them: flushed, */
@@ -450,9 +451,9 @@ static void go_down(struct nbd *n)
 
 static void connection_lost(struct nbd *n, uint64_t now)
 {
-	log_warn(
-		"disk %s: the server is gone; requests wait %u s for it and then fail, and it is looked for each second",
-		n->l->name, (unsigned)(HOLD_NS / NSEC_PER_SEC));
+	log_warn("disk %s: the server %s; requests wait %u s for it and then fail, and it is looked for each second",
+		 n->l->name, n->lost || is_gone(n) ? "is gone" : "does not answer",
+		 (unsigned)(HOLD_NS / NSEC_PER_SEC));
 	go_down(n);
 	if (n->answered > n->stable)
 		n->doubtful = n->answered;
@@ -509,8 +510,9 @@ static void try_again(struct nbd *n, uint64_t now)
 static void step(struct nbd *n)
 {
 	uint64_t now = loop_now_ns();
+	bool given_up = atomic_exchange(&n->given_up, false);
 
-	if (n->state == UP && (n->lost || is_gone(n)))
+	if (n->state == UP && (given_up || n->lost || is_gone(n)))
 		connection_lost(n, now);
 	if (n->state == DOWN && now >= n->next_ns)
 		try_again(n, now);
@@ -679,6 +681,14 @@ static int nbd_layer_submit(struct disk_layer *l, struct disk_req *r)
 
 static void nbd_layer_kick(struct disk_layer *l) { wake(l->state); }
 
+static void nbd_layer_give_up(struct disk_layer *l)
+{
+	struct nbd *n = l->state;
+
+	atomic_store(&n->given_up, true);
+	wake(n);
+}
+
 /* ---- Life ---- */
 
 static int connect_first(struct nbd *n, const char *name, const struct disk_config *cfg)
@@ -813,5 +823,6 @@ static const struct disk_layer_type nbd_type = {
 	.write_zeroes = nbd_layer_write_zeroes,
 	.submit = nbd_layer_submit,
 	.kick = nbd_layer_kick,
+	.give_up = nbd_layer_give_up,
 };
 DISK_LAYER(nbd, &nbd_type);

@@ -109,7 +109,10 @@ void disk_info(const struct disk *d, struct disk_info *info);
 bool disk_submit(struct disk *d, struct disk_req *r);
 /* With the lock held, after one or many disk_submit(): what has to wait begins. */
 void disk_kick(struct disk *d);
-/* With the lock held: returns when nothing is in flight; calls r->done of what was, but not finished(). */
+/*
+ * With the lock held: returns when nothing is in flight; calls r->done of what was, but not finished(). What a server
+ * does not answer for 10 s (with flushes among it: a minute) is given up, and fails.
+ */
 void disk_drain(struct disk *d);
 /* With the lock held: looks at the size now, not only now and then. Calls resized() if it has changed. */
 void disk_look(struct disk *d);
@@ -178,6 +181,8 @@ struct disk_layer_type {
 	 */
 	int  (*submit)(struct disk_layer *l, struct disk_req *r);
 	void (*kick)(struct disk_layer *l);
+	/* Nobody can wait any longer: what is in flight, and hangs, is to fail soon. Any thread. NULL: of @below. */
+	void (*give_up)(struct disk_layer *l);
 	/* For `vmm disk'. 0, or -errno with a message. NULL: there is nothing of the kind. */
 	int  (*create)(const struct disk_create *c);
 	/* Messages say what is wrong, the first few times. @repair: l was opened for writing. */

@@ -409,6 +409,33 @@ static void a_closed_disk_is_flushed(void **state)
 	assert_int_equal(fake.flushes, 1);
 }
 
+static unsigned lines(const char *text)
+{
+	unsigned n = 0;
+
+	for (; *text; text++)
+		n += *text == '\n';
+	return n;
+}
+
+static void a_flush_that_fails_at_the_end_is_said(void **state)
+{
+	struct owner *o = open_disk(false);
+	char *text;
+
+	(void)state;
+	assert_int_equal(run(o, DISK_WRITE, 0, 512), 0);
+	fake.flush_err = -EIO;
+	stderr_begin();
+	assert_int_equal(run(o, DISK_FLUSH, 0, 0), -EIO);
+	close_disk(o);
+	text = stderr_end();
+	assert_int_equal(lines(text), 2);
+	assert_non_null(strstr(text, "flush: Input/output error; the guest sees"));
+	assert_non_null(strstr(text, "flush: Input/output error; what was written last may be lost"));
+	free(text);
+}
+
 static void layers_that_cannot_help_need_not(void **state)
 {
 	memset(fake.bytes, 5, BYTES);
@@ -424,15 +451,6 @@ static void layers_that_cannot_help_need_not(void **state)
 	assert_int_equal(run(*state, DISK_WRITE_ZEROES, 0, BYTES), 0);
 	assert_int_equal(fake.bytes[0], 0);
 	assert_int_equal(fake.writes, 0);
-}
-
-static unsigned lines(const char *text)
-{
-	unsigned n = 0;
-
-	for (; *text; text++)
-		n += *text == '\n';
-	return n;
 }
 
 static void an_error_is_said_once(void **state)
@@ -654,6 +672,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_flush_that_fails_is_not_forgotten, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_flush_waits_for_one_that_runs, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_closed_disk_is_flushed, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_flush_that_fails_at_the_end_is_said, setup, teardown),
 		cmocka_unit_test_setup_teardown(layers_that_cannot_help_need_not, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_error_is_said_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_the_guest_does_wrong_is_no_error_of_the_disk, setup, teardown),
