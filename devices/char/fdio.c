@@ -259,9 +259,15 @@ void duplex_close(struct chardev *c)
 size_t duplex_write(struct chardev *c, const uint8_t *bytes, size_t len)
 {
 	struct duplex *x = c->state;
-	size_t n = atomic_load(&x->connected) ? writer_write(&x->out, bytes, len) : 0;
+	size_t n;
 
-	/* Its end may not have been read as yet. */
+	if (!atomic_load(&x->connected))
+		return 0;
+	n = writer_write(&x->out, bytes, len);
+	/*
+	 * Its end may not have been read as yet. Nobody else can be there already: the end calls the user before
+	 * it lets the next one in, and the user is here.
+	 */
 	if (n < len && writer_dead(&x->out))
 		atomic_store(&x->connected, false);
 	return n;
