@@ -5,23 +5,28 @@
  *
  * - Urgent data (CVE-2026-9539, fixed in 4.9.2): it sends memory behind its buffer to the guest's peer. Segments pass
  *   without the mark; RFC 6093 wants the data in line anyway.
- * - TCP in IP fragments: nobody sends it, and it would be put together behind us.
+ * - Fragments of IPv4 (Debian's binary does not see the list of them that it has just made: a last fragment that
+ * comes first is taken for all, and its bytes for pointers). They are put together here, in their order, in which
+ * every guest sends them; TCP in fragments nobody sends.
  * - A connection's next sequence number that, when a segment out of order has been put in its place, is a certain
- *   value (fixed in 4.8.0, "testing for last fragment"): it takes its own state for a segment. The value is 0 with
- *   IPv4; with IPv6 bytes 4 to 7 of the guest's address, as the host stores numbers. So no segment ends there; one
- * that goes past it must be one that libslirp takes as a whole, because what is cut off at the end of its window
- * could end there.
+ *   value: tcp_reass() does not recognise the end of its list then, and takes the connection's state for a segment.
+ *   The value is 0 with IPv4; with IPv6 bytes 4 to 7 of the guest's address, as the host stores numbers. So no
+ * segment ends there; one that goes past it must be one that libslirp takes as a whole, because what is cut off at
+ * the end of its window could end there.
  * - Management controllers' protocol (NC-SI) and whatever else is neither ARP nor IP.
  */
 #include <netinet/in.h>
 #include <string.h>
 
+#include "frame.h"
 #include "guard.h"
 
 #define ETHERTYPE       12
 #define ETHERTYPE_ARP   0x0806
 #define ETHERTYPE_IPV4  0x0800
 #define ETHERTYPE_IPV6  0x86dd
+#define ETHERNET        14
+#define IPV4_MORE       0x2000
 #define IPV4_FRAGMENT   0x3fff /* more of them, or an offset */
 #define TCP_SYN         2
 #define TCP_RST         4
@@ -82,20 +87,88 @@ static bool sequence_fine(const struct guard *g, const uint8_t *f, const struct 
 	return i >= 0 && (int32_t)(g->flow[i].window_end - (seq + length)) >= 0;
 }
 
-bool guard_frame(const struct guard *g, uint8_t *f, size_t bytes, const struct tcp_place *p)
+/* ---- Fragments ---- */
+
+struct fragment {
+	uint8_t key[11]; /* addresses, protocol, identification */
+	unsigned header, offset, bytes;
+	bool more;
+};
+
+/* false: it makes no sense. */
+static bool read_fragment(const uint8_t *f, size_t bytes, struct fragment *r)
+{
+	const uint8_t *ip = f + ETHERNET;
+	unsigned total = be16(ip + 2);
+
+	r->header = (ip[0] & 0xfu) * 4;
+	r->offset = (be16(ip + 6) & 0x1fff) * 8;
+	r->more = be16(ip + 6) & IPV4_MORE;
+	if (r->header < 20 || total <= r->header || ETHERNET + total > bytes || frame_sum(ip, r->header, 0) != 0xffff)
+		return false;
+	r->bytes = total - r->header;
+	memcpy(r->key, ip + 12, 8);
+	r->key[8] = ip[9];
+	memcpy(r->key + 9, ip + 4, 2);
+	return r->offset + total <= 65535 && !(r->more && r->bytes % 8);
+}
+
+/* Of a first fragment a new one, else the one that it continues, or NULL. */
+static struct guard_datagram *find_datagram(struct guard *g, const struct fragment *r)
+{
+	struct guard_datagram *d = NULL;
+
+	for (unsigned i = 0; i < GUARD_DATAGRAMS; i++)
+		if (g->datagram[i].have && !memcmp(g->datagram[i].key, r->key, sizeof(r->key)))
+			d = &g->datagram[i];
+	if (r->offset)
+		return d && d->have == r->offset ? d : NULL;
+	if (!d)
+		d = &g->datagram[g->next_datagram++ % GUARD_DATAGRAMS];
+	memcpy(d->key, r->key, sizeof(d->key));
+	d->header = r->header;
+	d->have = 0;
+	return d;
+}
+
+/* The whole datagram at @f when this was the last piece of it; its bytes, or 0. */
+static size_t put_together(struct guard *g, uint8_t *f, size_t bytes)
+{
+	struct guard_datagram *d;
+	struct fragment r;
+	size_t whole;
+
+	if (!read_fragment(f, bytes, &r))
+		return 0;
+	d = find_datagram(g, &r);
+	if (!d || d->header + d->have + r.bytes > 65535)
+		return 0;
+	if (!r.offset)
+		memcpy(d->frame, f, ETHERNET + r.header);
+	memcpy(d->frame + ETHERNET + d->header + d->have, f + ETHERNET + r.header, r.bytes);
+	d->have += r.bytes;
+	if (r.more)
+		return 0;
+	ipv4_set_whole(d->frame, d->header + d->have);
+	whole = ETHERNET + d->header + d->have;
+	memcpy(f, d->frame, whole);
+	d->have = 0;
+	return whole;
+}
+
+size_t guard_frame(struct guard *g, uint8_t *f, size_t bytes, const struct tcp_place *p)
 {
 	unsigned type = be16(f + ETHERTYPE);
 
 	if (type != ETHERTYPE_ARP && type != ETHERTYPE_IPV4 && type != ETHERTYPE_IPV6)
-		return false;
-	if (type == ETHERTYPE_IPV4 && bytes >= p->ip + 20 && f[p->ip + 9] == IPPROTO_TCP &&
-	    be16(f + p->ip + 6) & IPV4_FRAGMENT)
-		return false;
+		return 0;
+	if (type == ETHERTYPE_IPV4 && bytes >= ETHERNET + 20 && be16(f + ETHERNET + 6) & IPV4_FRAGMENT)
+		return f[ETHERNET + 9] == IPPROTO_TCP ? 0 : put_together(g, f, bytes);
 	if (!p->payload)
-		return true;
+		return bytes;
 	if (f[p->tcp + 13] & TCP_URG)
 		tcp_clear_urgent(f, p);
-	return sequence_fine(g, f, p);
+	return sequence_fine(g, f, p) ? bytes : 0;
 }
 
 /* Of connections that are not near the value there is nothing to be known: their windows do not reach it. */
@@ -113,7 +186,7 @@ void guard_answer(struct guard *g, const uint8_t *f, const struct tcp_place *p)
 	make_key(key, f, p, false);
 	i = find_flow(g, key);
 	if (i < 0)
-		i = (int)(g->next++ % GUARD_FLOWS);
+		i = (int)(g->next_flow++ % GUARD_FLOWS);
 	memcpy(g->flow[i].key, key, sizeof(key));
 	g->flow[i].window_end = ack + be16(f + p->tcp + 14);
 }

@@ -174,3 +174,10 @@ size_t ipv4_cut(const uint8_t *f, size_t bytes, unsigned mtu, unsigned *done, ui
 	*done += take;
 	return ETHERNET + header + take;
 }
+
+void ipv4_set_whole(uint8_t *f, unsigned bytes)
+{
+	put16(f + ETHERNET + 2, bytes);
+	put16(f + ETHERNET + 6, 0);
+	ipv4_checksum(f + ETHERNET);
+}

@@ -37,6 +37,8 @@ void tcp_clear_urgent(uint8_t *f, const struct tcp_place *p);
  */
 size_t tcp_cut(const uint8_t *f, const struct tcp_place *p, unsigned segment, unsigned *done, uint8_t *out);
 size_t ipv4_cut(const uint8_t *f, size_t bytes, unsigned mtu, unsigned *done, uint8_t *out);
+/* The IPv4 packet of frame @f becomes one of @bytes, header and all, and no fragment. */
+void ipv4_set_whole(uint8_t *f, unsigned bytes);
 /* Is it an IPv4 packet that may be, and has to be, cut? */
 bool ipv4_too_large(const uint8_t *f, size_t bytes, unsigned mtu);
 

@@ -42,9 +42,16 @@
 #define CLOCK_OLD_NS UINT64_C(100000000)
 #define TIMEOUT_IDLE 1000 /* ms; what it asks for when it waits for nothing */
 
-#define FUNCTIONS(X) \
-	X(slirp_new) \
-	X(slirp_cleanup) X(slirp_input) X(slirp_pollfds_fill) X(slirp_pollfds_poll) X(slirp_add_hostxfwd)
+/* glib's, which comes with libslirp; its own header would be one more package. */
+typedef void glib_log(const char *domain, int level, const char *text, void *opaque);
+unsigned g_log_set_handler(const char *domain, int levels, glib_log *fn, void *opaque);
+
+#define GLIB_LOG_SHOWN 0x3c /* error to message; no more than that is shown without us */
+
+#define FUNCTIONS(X)     \
+	X(slirp_new)     \
+	X(slirp_cleanup) \
+	X(slirp_input) X(slirp_pollfds_fill) X(slirp_pollfds_poll) X(slirp_add_hostxfwd) X(g_log_set_handler)
 
 static struct {
 	FUNCTIONS(LIBRARY_POINTER)
@@ -220,6 +227,13 @@ static void on_guest_error(const char *text, void *opaque)
 	const struct user *u = opaque;
 
 	log_guest("%s: %s", u->net.dev->name, text);
+}
+
+/* What libslirp says by itself is about packets of the guest, who could fill the terminal with it. */
+static void on_log(const char *domain, int level, const char *text, void *opaque)
+{
+	(void)domain, (void)level, (void)opaque;
+	log_guest("libslirp: %s", text);
 }
 
 static int64_t on_clock(void *opaque)
@@ -446,19 +460,21 @@ static bool user_send(struct net_end *n, unsigned pair, const struct net_frame *
 {
 	struct user *u = container_of(n, struct user, net);
 	struct tcp_place p;
+	size_t bytes;
 
 	(void)pair;
 	frame_copy(f, u->frame);
 	frame_checksum(f, u->frame);
 	p = tcp_find(u->frame, f->bytes);
-	if (!guard_frame(&u->guard, u->frame, f->bytes, &p))
+	bytes = guard_frame(&u->guard, u->frame, f->bytes, &p);
+	if (!bytes)
 		return true;
 	raise_segment(u, &p);
 	pthread_mutex_lock(&lib_lock);
 	if (!u->changed && loop_now_ns() - u->clock_ns > CLOCK_OLD_NS)
 		set_clock(u);
 	u->changed = true;
-	lib.slirp_input(u->slirp, u->frame, (int)f->bytes);
+	lib.slirp_input(u->slirp, u->frame, (int)bytes);
 	pthread_mutex_unlock(&lib_lock);
 	return true;
 }
@@ -708,6 +724,7 @@ static int user_open(struct net_end *n)
 		err = LIBRARY_LOAD("--net user", "libslirp.so.0", "libslirp0", FUNCTIONS, lib);
 	if (err)
 		return err;
+	lib.g_log_set_handler("Slirp", GLIB_LOG_SHOWN, on_log, NULL);
 	n->offloads = NET_CSUM | NET_TSO4 | NET_TSO6 | NET_TSO_ECN;
 	u->segment4 = (n->mtu ? n->mtu : MTU_USUAL) - 40;
 	u->segment6 = u->segment4 - 20;

@@ -20,6 +20,8 @@ A file NAME.boot has settings, a line "---", then steps:
   before   COMMAND        a command of this machine before vmm starts, as `host' below; servers
                           that write their ids to TMP/*.pid are ended with the boot
   serve    yes            a web server on this machine's loopback (serve.py), at port HTTP
+  names    yes            vmm runs in a network of its own whose name server (names.py) notes questions in TMP/queries;
+                          skipped where the kernel does not let us make one
   passt    yes            a passt of this machine, at the socket PASST; skipped where there is none
   virtiofsd yes           one of this machine that shares TMP/fs, at the socket VIRTIOFSD; skipped without it or root
   tap      yes            wants root, and /dev/net/tun for an interface by the name of TAP
@@ -34,7 +36,7 @@ A file NAME.boot has settings, a line "---", then steps:
   again                   wait for that, its status as for the last one, and start it once more
   host   COMMAND          a command of this machine, with bash; its status must be 0
 
-Words in options and steps: TMP is a folder of this boot, DISK a file, PORT a TCP port that is free, CACHE the folder
+Words in options and steps: TMP is a folder of this boot, DISK a file, PORT a port that is free, CACHE the folder
 of tests/setup, TOP that of the project, VMM the program; SLOWER how many times slower than ours the machine is that
 vmm runs on: B and the timeout are multiplied with it.
 """
@@ -149,6 +151,8 @@ class Boot:
         with contextlib.ExitStack() as stack:
             words = {**self.words(stack, Skip, slower), "VMM": " ".join(place.vmm)}
             argv = place.argv(*images, "--cpus", self.cpus, "--mem", self.mem, *(replaced(o, words) for o in s.get("options", [])))
+            if "names" in s:
+                argv = [*own_network(Skip), os.path.join(TOP, "tests/boot/names.py"), words["TMP"], *argv]
             self.judge(argv, time.monotonic() + float(s.get("timeout", ["180"])[0]) * slower, words, Fail)
 
     def words(self, stack, Skip, slower):
@@ -255,6 +259,13 @@ def server(Skip, name, argv):
             p.wait()
 
 
+def own_network(Skip):
+    unshare = ["unshare", "--map-root-user", "--net", "--mount"]
+    if subprocess.run([*unshare, "true"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode:
+        raise Skip("unshare cannot make a network")
+    return unshare
+
+
 def passt(path):
     return ["passt", "--foreground", "--socket", path]
 
@@ -266,9 +277,11 @@ def virtiofsd(folder):
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    while True:
+        with socket.socket() as tcp, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, contextlib.suppress(OSError):
+            tcp.bind(("127.0.0.1", 0))
+            udp.bind(tcp.getsockname())
+            return tcp.getsockname()[1]
 
 
 def parse(path):

@@ -65,7 +65,7 @@ static bool passes(bool v6, uint32_t seq, unsigned flags, unsigned bytes)
 	struct tcp_place p = tcp_find(f, size);
 
 	assert_true(p.payload);
-	return guard_frame(&guard, f, size, &p);
+	return guard_frame(&guard, f, size, &p) == size;
 }
 
 static void answer(bool v6, uint32_t ack, unsigned window)
@@ -94,8 +94,74 @@ static void only_arp_and_ip_pass(void **state)
 
 		memcpy(f + 12, rows[i].type, 2);
 		p = tcp_find(f, sizeof(f));
-		assert_int_equal(guard_frame(&guard, f, sizeof(f), &p), rows[i].fine);
+		assert_int_equal(guard_frame(&guard, f, sizeof(f), &p), rows[i].fine ? sizeof(f) : 0);
 	}
+}
+
+/* A fragment with bytes @from to @to of a datagram of 3000, with number @id; what comes of it. */
+static size_t fragment(uint8_t *f, unsigned id, unsigned from, unsigned to)
+{
+	struct tcp_place p;
+
+	memset(f, 0, 34);
+	memcpy(f + 12, "\x08\x00\x45", 3);
+	put16(f + 16, 20 + to - from);
+	put16(f + 18, id);
+	put16(f + 20, from / 8 | (to != 3000 ? 0x2000 : 0));
+	f[23] = IPPROTO_UDP;
+	put16(f + 24, (uint16_t)~net_sum(f + 14, 20, 0));
+	for (unsigned i = from; i < to; i++)
+		f[34 + i - from] = (uint8_t)(i * 7 + id);
+	p = tcp_find(f, 34 + to - from);
+	return guard_frame(&guard, f, 34 + to - from, &p);
+}
+
+static void assert_whole(const uint8_t *f, size_t bytes, unsigned id)
+{
+	assert_int_equal(bytes, 34 + 3000);
+	assert_int_equal(f[16] << 8 | f[17], 3020);
+	assert_int_equal(f[20] | f[21], 0);
+	assert_int_equal(net_sum(f + 14, 20, 0), 0xffff);
+	for (unsigned i = 0; i < 3000; i++)
+		assert_int_equal(f[34 + i], (uint8_t)(i * 7 + id));
+}
+
+static void datagrams_are_put_together(void **state)
+{
+	static uint8_t f[NET_FRAME_MAX];
+
+	(void)state;
+	assert_int_equal(fragment(f, 1, 0, 1480), 0);
+	assert_int_equal(fragment(f, 2, 0, 1480), 0);
+	assert_int_equal(fragment(f, 1, 1480, 2960), 0);
+	assert_whole(f, fragment(f, 1, 2960, 3000), 1);
+	assert_whole(f, fragment(f, 2, 1480, 3000), 2);
+	/* Not a second time. */
+	assert_int_equal(fragment(f, 2, 1480, 3000), 0);
+}
+
+static void what_does_not_come_in_order_is_dropped(void **state)
+{
+	static uint8_t f[NET_FRAME_MAX];
+	struct tcp_place p;
+
+	(void)state;
+	assert_int_equal(fragment(f, 1, 1480, 3000), 0);
+	assert_int_equal(fragment(f, 1, 0, 1480), 0);
+	assert_int_equal(fragment(f, 1, 1488, 3000), 0);
+	assert_int_equal(fragment(f, 1, 1472, 3000), 0);
+	assert_whole(f, fragment(f, 1, 1480, 3000), 1);
+	/* More than there can be. */
+	fragment(f, 3, 0, 1480);
+	for (unsigned i = 1; i < 60; i++)
+		assert_int_equal(fragment(f, 3, 1480 * i, 1480 * i + 1480), 0);
+	/* Lengths that lie. */
+	fragment(f, 4, 0, 1480);
+	put16(f + 16, 1501);
+	p = tcp_find(f, 1514);
+	assert_int_equal(guard_frame(&guard, f, 1514, &p), 0);
+	assert_int_equal(fragment(f, 5, 0, 1479), 0);
+	assert_int_equal(fragment(f, 5, 1472, 3000), 0);
 }
 
 static void tcp_does_not_pass_in_fragments(void **state)
@@ -105,14 +171,11 @@ static void tcp_does_not_pass_in_fragments(void **state)
 	struct tcp_place p;
 
 	(void)state;
+	put16(f + 24, (uint16_t)~net_sum(f + 14, 20, 0));
 	for (unsigned flags = 1; flags <= 0x2000; flags <<= 1) {
 		put16(f + 20, flags);
 		p = tcp_find(f, size);
-		assert_false(guard_frame(&guard, f, size, &p));
-		/* Others' do. */
-		f[23] = IPPROTO_UDP;
-		assert_true(guard_frame(&guard, f, size, &p));
-		f[23] = IPPROTO_TCP;
+		assert_int_equal(guard_frame(&guard, f, size, &p), 0);
 	}
 }
 
@@ -126,7 +189,7 @@ static void urgent_is_cleared_and_the_checksum_right(void **state)
 		struct tcp_place p = tcp_find(f, size);
 
 		put16(f + tcp + 18, 5);
-		assert_true(guard_frame(&guard, f, size, &p));
+		assert_int_equal(guard_frame(&guard, f, size, &p), size);
 		assert_int_equal(f[tcp + 13], ACK);
 		assert_int_equal(f[tcp + 18] | f[tcp + 19], 0);
 		assert_int_equal(net_sum(f + tcp, 27, net_sum(f + (v6 ? 22 : 26), v6 ? 32 : 8, IPPROTO_TCP + 27)),
@@ -166,6 +229,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(only_arp_and_ip_pass, setup),
+		cmocka_unit_test_setup(datagrams_are_put_together, setup),
+		cmocka_unit_test_setup(what_does_not_come_in_order_is_dropped, setup),
 		cmocka_unit_test_setup(tcp_does_not_pass_in_fragments, setup),
 		cmocka_unit_test_setup(urgent_is_cleared_and_the_checksum_right, setup),
 		cmocka_unit_test_setup(nothing_ends_where_libslirp_stumbles, setup),

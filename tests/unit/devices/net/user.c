@@ -336,6 +336,43 @@ static void run_and_forget(struct driver *d)
 		net_offer(d, 70000);
 }
 
+/* libslirp knows no echoes outside, and says so each time. */
+static void what_libslirp_says_does_not_fill_the_terminal(void **state)
+{
+	uint8_t f[62] = "\x33\x33\x00\x00\x00\x01" MAC "\x86\xdd\x60\x00\x00\x00\x00\x08\x3a\x40\xfe\xc0";
+	char *said;
+
+	driver_start(*state, OFFLOADS);
+	f[37] = 0x15;
+	memcpy(f + 38, "\x20\x01\x0d\xb8", 4);
+	f[54] = 128;
+	put16(f + 56, (uint16_t)~net_sum(f + 54, 8, net_sum(f + 22, 32, 58 + 8)));
+	stderr_begin();
+	for (unsigned i = 0; i < 1000; i++)
+		net_transmit(*state, NULL, f, sizeof(f));
+	said = stderr_end();
+	assert_non_null(strstr(said, "guest: libslirp: "));
+	assert_null(strstr(said, "CRITICAL"));
+	assert_in_range(strlen(said), 1, 5000);
+	free(said);
+}
+
+/* Debian's libslirp 4.7 takes it for the whole, and its bytes for pointers. */
+static void a_last_fragment_that_comes_first_is_no_end_of_us(void **state)
+{
+	uint8_t f[200] = "\x52\x55\x0a\x00\x02\x02" MAC "\x08\x00\x45\x00\x00\xba\x00\x01\x00\x4b\x40\x11";
+	struct tcp t;
+
+	driver_start(*state, OFFLOADS);
+	ask_for_host(*state);
+	memcpy(f + 26, GUEST HOST, 8);
+	put16(f + 24, (uint16_t)~net_sum(f + 14, 20, 0));
+	memset(f + 34, 0x11, sizeof(f) - 34);
+	net_transmit(*state, NULL, f, sizeof(f));
+	net_transmit(*state, NULL, f, sizeof(f));
+	close(connect_guest(&t, *state, OFFLOADS));
+}
+
 /* Nothing more can be read for the guest, and there is something to be written when the server goes. */
 static void a_server_that_goes_while_all_is_full_is_no_end_of_us(void **state)
 {
@@ -525,6 +562,8 @@ int main(void)
 		TEST(what_waits_is_not_what_the_guest_has_refused_since),
 		TEST(urgent_data_is_like_any),
 		TEST(what_is_out_of_order_may_not_end_at_a_zero),
+		TEST(what_libslirp_says_does_not_fill_the_terminal),
+		TEST(a_last_fragment_that_comes_first_is_no_end_of_us),
 		TEST(a_server_that_goes_while_all_is_full_is_no_end_of_us),
 		TEST(a_connection_that_is_refused_late_is_refused),
 		TEST(packets_that_lie_are_taken),
