@@ -7,7 +7,7 @@ mem 1G
 initrd virtio-KERNEL.cpio.gz
 disk debian.img
 serve yes
-options --disk DISK --net user,hostfwd=tcp:127.0.0.1:PORT-:22,hostfwd=udp:127.0.0.1:PORT-:2000,hostfwd=udp:[::1]:PORT-:2000
+options --disk DISK --net user,hostfwd=tcp:127.0.0.1:PORT-:22,hostfwd=udp:127.0.0.1:PORT-:2000
 cmdline console=ttyAMA0 root=LABEL=debian rw
 refuse Kernel panic
 refuse \bOops\b
@@ -40,9 +40,7 @@ host ssh -F CACHE/debian-keys/config -p PORT debian hostname | grep -qx debian
 host for n in $(seq 8); do ssh -F CACHE/debian-keys/config -p PORT debian echo $n & done | sort -n | tr '\n' ' ' | grep -qx '1 2 3 4 5 6 7 8 '
 host head -c 50000000 /dev/urandom > TMP/sent && ssh -F CACHE/debian-keys/config -p PORT debian 'cat > /var/tmp/in && cat /var/tmp/in' < TMP/sent | cmp - TMP/sent
 run python3 -c 'import os, socket; s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM); s.bind(("::", 2000)); os.fork() and os._exit(0); [s.sendto(*s.recvfrom(70000)) for n in range(100000)]' < /dev/null > /dev/null 2>&1
-run i=0; until ip -6 -o addr show dev eth0 | grep 'inet6 fec0:' | grep -qv tentative; do i=$((i + 1)); test $i -lt 100 || break; sleep 0.1; done; ping -q -6 -c 1 fec0::2
 host python3 TOP/tests/boot/datagrams.py 127.0.0.1 PORT 1 100 1472 1473 9000 60000
-host python3 TOP/tests/boot/datagrams.py ::1 PORT 1 100 1400
 run ! journalctl -k -b --no-pager -q | grep -iE 'virtio.*(error|fail|bug|timeout)|tx timeout'
 host ssh -F CACHE/debian-keys/config -p PORT debian systemctl poweroff || true
 expect reboot: Power down
