@@ -183,8 +183,12 @@ static bool net_receive(struct net_end *e, unsigned pair, const struct net_frame
 	struct net *n = e->dev->state;
 	struct virtq *q = virtio_queue(&n->virtio, rx_queue(pair));
 	struct virtq_chain *chain[RX_CHAINS_MAX];
+	bool too_large = !f->hdr.gso_type && f->bytes > frame_max(n);
 	unsigned count;
 
+	/* 5.1.4.1: a driver that was told the MTU gets nothing beyond. */
+	if (too_large && virtio_has(&n->virtio, VIRTIO_NET_F_MTU))
+		return true;
 	if (!n->virtio.running || pair >= n->active_pairs || !virtq_ready(q) || !frame_wanted(n, f))
 		return true;
 	count = gather_or_wait(n, q, chain, sizeof(f->hdr) + f->bytes);
@@ -194,10 +198,8 @@ static bool net_receive(struct net_end *e, unsigned pair, const struct net_frame
 	}
 	if (!n->virtio.running)
 		return true;
-	/* Larger than the driver has been told frames are: its buffers may never be enough for it. */
-	if (!f->hdr.gso_type && f->bytes > frame_max(n))
-		return true;
-	return false;
+	/* Its buffers may never be enough for it. */
+	return too_large;
 }
 
 static void net_received(struct net_end *e, unsigned pair)

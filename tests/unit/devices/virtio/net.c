@@ -530,6 +530,26 @@ static void mtu_and_mac_are_in_the_configuration_space(void **state)
 	teardown((void **)&f);
 }
 
+static void what_is_larger_than_the_mtu_is_not_passed(void **state)
+{
+	struct fixture *f = with(",mtu=1000");
+	uint8_t frame[1019];
+
+	(void)state;
+	driver_start(f->d, NET_BIT(MTU) | NET_BIT(MRG_RXBUF));
+	fill(frame, MAC, sizeof(frame));
+	net_offer(f->d, 2048);
+	wire_write(f, frame, 1019);
+	wire_write(f, frame, 1018);
+	assert_int_equal(net_wait(f->d), 12 + 1018);
+	/* Who does not know of it takes what has room. */
+	driver_start(f->d, NET_BIT(MRG_RXBUF));
+	net_offer(f->d, 2048);
+	wire_write(f, frame, 1019);
+	assert_int_equal(net_wait(f->d), 12 + 1019);
+	teardown((void **)&f);
+}
+
 static void a_frame_for_a_driver_that_has_reset_is_gone(void **state)
 {
 	struct fixture *f = *state;
@@ -568,6 +588,7 @@ int main(void)
 		TEST(a_peer_that_leaves_is_a_link_that_is_down),
 		TEST(features_that_need_others_are_refused_without),
 		cmocka_unit_test(mtu_and_mac_are_in_the_configuration_space),
+		cmocka_unit_test(what_is_larger_than_the_mtu_is_not_passed),
 		TEST(a_frame_for_a_driver_that_has_reset_is_gone),
 	};
 
