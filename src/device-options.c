@@ -87,9 +87,10 @@ static int set_option(struct device *d, struct options *all, const struct device
 	case DEVICE_LIST: return add_to_list(d, o, (struct opt_list *)(void *)field, value);
 	case DEVICE_END: return set_end(d, all, value);
 	case DEVICE_U64:
-		if (!opt_number(value, &v))
-			return log_err(-EINVAL, "%s: %s=%s is not a number; use %s=%s", d->said, o->name, value,
-				       o->name, o->arg);
+	case DEVICE_COUNT:
+		if (!opt_number(value, &v) || (!v && o->kind == DEVICE_COUNT))
+			return log_err(-EINVAL, "%s: %s=%s is not a number%s; use %s=%s", d->said, o->name, value,
+				       o->kind == DEVICE_COUNT ? " from 1 up" : "", o->name, o->arg);
 		memcpy(field, &v, sizeof(v));
 		return 0;
 	case DEVICE_BOOL:

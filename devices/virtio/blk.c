@@ -605,11 +605,12 @@ static const struct device_option options[] = {
 	OPTION("direct", "on|off", "past the host's page cache, by O_DIRECT (off)", BOOL, direct),
 	OPTION("discard", "on|off", "what the guest discards makes the file smaller (on)", NOT, no_discard),
 	OPTION("writeback", "on|off", "off: a write is done when it is on stable storage (on)", NOT, no_cache),
-	OPTION("queues", "N", "queues, up to 64 (one a vCPU, up to 4)", U64, queues),
+	OPTION("queues", "N", "queues, up to 64 (one a vCPU, up to 4)", COUNT, queues),
 	OPTION("aio", "io_uring|threads", "who does what has to wait (io_uring where the host has it)", STRING, aio),
-	OPTION("threads", "N", "workers at most, up to 64 (16)", U64, threads),
-	OPTION("logical-block-size", "N", "smallest unit the guest can write, 512 to 4096 (512)", U64, logical_bytes),
-	OPTION("physical-block-size", "N", "unit the guest should write (the file's)", U64, physical_bytes),
+	OPTION("threads", "N", "workers at most, up to 64 (16)", COUNT, threads),
+	OPTION("logical-block-size", "N", "smallest unit the guest can write, 512 to 4096 (512)", COUNT,
+	       logical_bytes),
+	OPTION("physical-block-size", "N", "unit the guest should write (the file's)", COUNT, physical_bytes),
 };
 
 static const struct device_type blk_type = {

@@ -760,9 +760,9 @@ static const struct device_option net_options[] = {
 	{ "end", "NAME", "where the frames go; see below", DEVICE_END, 0 },
 	{ "mac", "MAC", "the guest's address (52:54:00:12:34:56 and up with user, else at random)", DEVICE_STRING,
 	  offsetof(struct net, mac_text) },
-	{ "mtu", "BYTES", "the largest packet, up to 65535, which the guest is told (nothing: 1500)", DEVICE_U64,
+	{ "mtu", "BYTES", "the largest packet, up to 65535, which the guest is told (nothing: 1500)", DEVICE_COUNT,
 	  offsetof(struct net, mtu) },
-	{ "queues", "N", "pairs of queues, where the end can, up to 16 (1)", DEVICE_U64,
+	{ "queues", "N", "pairs of queues, where the end can, up to 16 (1)", DEVICE_COUNT,
 	  offsetof(struct net, pairs) },
 };
 

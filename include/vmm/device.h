@@ -40,6 +40,7 @@ struct device_range {
 enum device_option_kind {
 	DEVICE_STRING,          /* const char *; lives as long as the device */
 	DEVICE_U64,             /* uint64_t; decimal, 0x..., suffix K M G T */
+	DEVICE_COUNT,           /* the same, but not 0, which the state has where the user says nothing */
 	DEVICE_BOOL,            /* bool; on|off, the name alone is on */
 	DEVICE_NOT,             /* the same with the opposite value: for what is on unless it is said */
 	DEVICE_LIST,            /* struct opt_list of strings as above: may be given many times */
