@@ -17,6 +17,7 @@
 #include "../../src/vm.h"
 #include "devices.h"
 #include "fuzz.h"
+#include "turn.h"
 
 #define RAM_BYTES (8 * MIB)
 
@@ -85,25 +86,12 @@ static void access_bus(const struct op *op)
 		EXPECT(!(value >> (8 * size)));
 }
 
-static void stop_turn(void *opaque) { loop_stop(opaque, 0); }
-
-/* Whatever is due by now. */
-static void turn_loop(void)
-{
-	struct loop_timer t;
-
-	loop_timer_init(&t, vm->loop, NULL, stop_turn, vm->loop);
-	loop_timer_arm(&t, loop_now_ns());
-	loop_run(vm->loop);
-	loop_timer_arm(&t, UINT64_MAX);
-}
-
 static void host_does(const struct op *op)
 {
 	switch (op->what & 3) {
 	case 0: console_type(vm->console, (const uint8_t *)&op->value, op->range % 5); break;
 	case 1: devices_power_button(&vm->devices); break;
-	case 2: turn_loop(); break;
+	case 2: fuzz_turn(vm->loop, 0); break;
 	case 3: devices_reset(&vm->devices); break;
 	}
 }

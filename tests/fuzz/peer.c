@@ -23,20 +23,8 @@ static bool on_receive(struct net_end *n, unsigned pair, const struct net_frame 
 	return has_room;
 }
 
-static void on_pair(struct net_end *n, unsigned pair)
-{
-	(void)n;
-	EXPECT(!pair);
-}
-
-static void on_link(struct net_end *n, bool up)
-{
-	(void)n;
-	(void)up;
-}
-
 static const struct net_user user = {
-	.receive = on_receive, .received = on_pair, .writable = on_pair, .link = on_link
+	.receive = on_receive, .received = fuzz_end_pair, .writable = fuzz_end_pair, .link = fuzz_end_link
 };
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
@@ -79,7 +67,7 @@ static void step(struct fuzz_end *e, int *peer, struct input *in)
 	case WRITE_FRAME: peer_writes(peer, in, count, true); break;
 	case READ: (void)!recv(*peer, bytes, count, MSG_DONTWAIT); break;
 	case SEND: send_frame(e, count + (flavour & 1u) * 1000); break;
-	case TURN: fuzz_turn(loop); break;
+	case TURN: fuzz_turn(loop, 0); break;
 	case ROOM:
 		has_room = flavour & 1;
 		if (has_room)
@@ -109,7 +97,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fuzz_end_accept(&e, 0, 1);
 	while (in.left)
 		step(&e, &pair[1], &in);
-	fuzz_turn(loop);
+	fuzz_turn(loop, 0);
 	fuzz_end_free(&e);
 	if (pair[1] >= 0)
 		close(pair[1]);

@@ -46,20 +46,8 @@ static bool on_receive(struct net_end *n, unsigned pair, const struct net_frame 
 	return has_room;
 }
 
-static void on_pair(struct net_end *n, unsigned pair)
-{
-	(void)n;
-	EXPECT(!pair);
-}
-
-static void on_link(struct net_end *n, bool up)
-{
-	(void)n;
-	(void)up;
-}
-
 static const struct net_user net_user = {
-	.receive = on_receive, .received = on_pair, .writable = on_pair, .link = on_link
+	.receive = on_receive, .received = fuzz_end_pair, .writable = fuzz_end_pair, .link = fuzz_end_link
 };
 
 /* Files that a guest reads by TFTP are still open at the end, and libslirp forgets them. */
@@ -240,7 +228,7 @@ static void step(struct fuzz_end *e, struct input *in)
 		f[17] = (uint8_t)(count - 14);
 		send_frame(e, f, count, flavour | RIGHT_SUMS);
 		break;
-	case TURN: fuzz_turn(loop); break;
+	case TURN: fuzz_turn(loop, 0); break;
 	case ROOM:
 		has_room = flavour & 1;
 		if (has_room)
@@ -281,7 +269,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fuzz_end_accept(&e, offloads, 1);
 	while (in.left)
 		step(&e, &in);
-	fuzz_turn(loop);
+	fuzz_turn(loop, 0);
 	fuzz_end_free(&e);
 	drop_clients(true);
 	return 0;

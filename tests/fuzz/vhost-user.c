@@ -20,6 +20,7 @@
 
 #include "../../src/vm.h"
 #include "fuzz.h"
+#include "turn.h"
 
 #define RAM_BYTES (8 * MIB)
 #define RINGS     (BOARD_RAM_BASE + MIB)
@@ -277,18 +278,6 @@ static uint32_t access_reg(unsigned reg, uint64_t value, bool write)
 static uint32_t rd(unsigned reg) { return access_reg(reg, 0, false); }
 static void wr(unsigned reg, uint32_t value) { access_reg(reg, value, true); }
 
-static void stop_turn(void *opaque) { loop_stop(opaque, 0); }
-
-static void turn_loop(unsigned us)
-{
-	struct loop_timer t;
-
-	loop_timer_init(&t, vm->loop, NULL, stop_turn, vm->loop);
-	loop_timer_arm(&t, loop_now_ns() + us * UINT64_C(1000));
-	loop_run(vm->loop);
-	loop_timer_arm(&t, UINT64_MAX);
-}
-
 static void start_queue(unsigned q)
 {
 	uint32_t at = (uint32_t)RINGS + q * 0x4000;
@@ -324,7 +313,7 @@ static void take_step(uint8_t s)
 	case 1: start_driver(s & 8 ? s >> 4 & 3 : 3); break;
 	case 2: wr(VIRTIO_MMIO_STATUS, 0); break;
 	case 3: wr(VIRTIO_MMIO_QUEUE_NOTIFY, s >> 4); break;
-	case 4: turn_loop(s & 8 ? 200 : 0); break;
+	case 4: fuzz_turn(vm->loop, s & 8 ? 200 : 0); break;
 	case 5: wr(VIRTIO_MMIO_INTERRUPT_ACK, rd(VIRTIO_MMIO_INTERRUPT_STATUS)); break;
 	case 6: wr(VIRTIO_MMIO_STATUS, s); break;
 	case 7: devices_reset(&vm->devices); break;
@@ -356,7 +345,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		take_step(take_u8(&in));
 	set_deeds(NULL, 0);
 	devices_reset(&vm->devices);
-	turn_loop(0);
+	fuzz_turn(vm->loop, 0);
 	EXPECT(!rd(VIRTIO_MMIO_STATUS));
 	/* Whatever it was, a back end that behaves is served. What is left of the old one may be in its way once. */
 	start_driver(3);

@@ -16,6 +16,7 @@
 #include "../../src/vm.h"
 #include "devices.h"
 #include "fuzz.h"
+#include "turn.h"
 
 #define RAM_BYTES  (8 * MIB)
 #define QUEUES     8
@@ -197,19 +198,6 @@ static void offer(const struct step *s)
 	avail[1] = offered[q] + (s->what & 0x10 ? (uint16_t)s->value : 0);
 }
 
-static void stop_turn(void *opaque) { loop_stop(opaque, 0); }
-
-/* Whatever is due by now, or a little later: workers are other threads. */
-static void turn_loop(unsigned us)
-{
-	struct loop_timer t;
-
-	loop_timer_init(&t, vm->loop, NULL, stop_turn, vm->loop);
-	loop_timer_arm(&t, loop_now_ns() + us * UINT64_C(1000));
-	loop_run(vm->loop);
-	loop_timer_arm(&t, UINT64_MAX);
-}
-
 /* The other side of a socket takes what there is and sends it back, or a frame of its own (length, bytes). */
 static void peer(const struct step *s)
 {
@@ -224,7 +212,7 @@ static void peer(const struct step *s)
 		n = write(host->socket, frame, sizeof(frame));
 	else if (n > 0)
 		n = write(host->socket, bytes, (size_t)n);
-	turn_loop(0);
+	fuzz_turn(vm->loop, 0);
 }
 
 static void take_step(const struct step *s)
@@ -237,7 +225,7 @@ static void take_step(const struct step *s)
 	case OFFER: offer(s); break;
 	case NOTIFY: wr(VIRTIO_MMIO_QUEUE_NOTIFY, s->what & 0x80 ? s->queue : q); break;
 	case PUT: memcpy(ram(DATA + s->index % (DATA_BYTES - 8)), &s->len, 8); break;
-	case TURN: turn_loop(s->what & 0x10 ? 300 : 0); break;
+	case TURN: fuzz_turn(vm->loop, s->what & 0x10 ? 300 : 0); break;
 	case CONFIG:
 		access_reg(VIRTIO_MMIO_CONFIG + s->index % 0x100, 1u << (s->queue & 3), s->value, s->what & 0x10);
 		break;
@@ -272,7 +260,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		take_step(&s);
 	}
 	devices_reset(&vm->devices);
-	turn_loop(0);
+	fuzz_turn(vm->loop, 0);
 	/* What a reset has not finished, or not forgotten, would be seen now. */
 	EXPECT(!rd(VIRTIO_MMIO_STATUS));
 	if (host->folder[0] && !(runs++ % 16))

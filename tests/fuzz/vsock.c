@@ -15,6 +15,7 @@
 #include "../../src/vm.h"
 #include "devices.h"
 #include "fuzz.h"
+#include "turn.h"
 
 #define RAM_BYTES  (8 * MIB)
 #define RINGS      (BOARD_RAM_BASE + MIB)
@@ -121,18 +122,6 @@ static bool next_used(struct queue *q, struct virtq_used_elem *e)
 	EXPECT(e->id < SIZE && !(q->held >> e->id & 1));
 	q->held |= 1u << e->id;
 	return true;
-}
-
-static void stop_turn(void *opaque) { loop_stop(opaque, 0); }
-
-static void turn_loop(void)
-{
-	struct loop_timer t;
-
-	loop_timer_init(&t, vm->loop, NULL, stop_turn, vm->loop);
-	loop_timer_arm(&t, loop_now_ns());
-	loop_run(vm->loop);
-	loop_timer_arm(&t, UINT64_MAX);
 }
 
 /* ---- The guest ---- */
@@ -243,7 +232,7 @@ static void connect_program(const struct step *s, int *fd)
 		n = s->bytes % (n + 1);
 	close_program(fd);
 	*fd = unix_connect(path);
-	turn_loop();
+	fuzz_turn(vm->loop, 0);
 	if (*fd >= 0 && send(*fd, text, n, MSG_NOSIGNAL) != (ssize_t)n)
 		close_program(fd);
 }
@@ -274,7 +263,7 @@ static void take_step(const struct step *s)
 	case WRITE: n = *fd < 0 ? 0 : send(*fd, bytes, s->bytes, MSG_NOSIGNAL | MSG_DONTWAIT); break;
 	case READ: n = *fd < 0 ? 0 : recv(*fd, bytes, s->bytes, MSG_DONTWAIT); break;
 	case CLOSE: end_program(s, fd); break;
-	case TURN: turn_loop(); break;
+	case TURN: fuzz_turn(vm->loop, 0); break;
 	case RESTART: start_driver(); break;
 	default: send_packet(s); break;
 	}
@@ -345,8 +334,8 @@ static void clear(void)
 		close_program(&program[i]);
 	while ((fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC)) >= 0)
 		close(fd);
-	turn_loop();
-	turn_loop();
+	fuzz_turn(vm->loop, 0);
+	fuzz_turn(vm->loop, 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
