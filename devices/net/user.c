@@ -642,6 +642,12 @@ static int add_forward(struct user *u, const char *text)
 	if (wrong)
 		return log_err(-EINVAL, "%s: hostfwd=%s: %s; use one like tcp:127.0.0.1:2222-:22", u->net.dev->said,
 			       text, wrong);
+	if (f.udp && f.guest.any.sa_family == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&f.guest.v6.sin6_addr))
+		return log_err(
+			-EINVAL,
+			"%s: hostfwd=%s: a guest has several IPv6 addresses, and the one that datagrams go to "
+			"has to be the one it answers from; name it: udp:[::1]:53-[fec0::5054:ff:fe12:3456]:53",
+			u->net.dev->said, text);
 	chosen = f.host.any.sa_family == AF_INET6 ? !f.host.v6.sin6_port : !f.host.v4.sin_port;
 	err = forward_reserve(&f);
 	if (!err && lib.slirp_add_hostxfwd(u->slirp, &f.host.any, net_address_bytes(&f.host), &f.guest.any,
@@ -743,7 +749,7 @@ static int user_open(struct net_end *n)
 static const struct device_option user_options[] = {
 	{ "hostfwd", "tcp|udp:[HOST]:PORT-[GUEST]:PORT",
 	  "connections to the host's port go to the guest's; host address 127.0.0.1, guest the one with the first address, "
-	  "if not said; host port 0: any, which is printed; may be given many times",
+	  "if not said (udp over IPv6 wants it said); host port 0: any, which is printed; may be given many times",
 	  DEVICE_LIST, offsetof(struct user, forwards) },
 	{ "net", "ADDRESS/BITS",
 	  "the guest's network (10.0.2.0/24): .2 is the host, .3 the name server, .15 the guest", DEVICE_STRING,

@@ -7,7 +7,7 @@ mem 1G
 initrd virtio-KERNEL.cpio.gz
 disk debian.img
 serve yes
-options --disk DISK --net user,hostfwd=tcp:127.0.0.1:PORT-:22,hostfwd=udp:127.0.0.1:PORT-:2000
+options --disk DISK --net user,hostfwd=tcp:127.0.0.1:PORT-:22,hostfwd=udp:127.0.0.1:PORT-:2000,hostfwd=udp:[::1]:PORT-[fec0::5054:ff:fe12:3457]:2000
 cmdline console=ttyAMA0 root=LABEL=debian rw
 refuse Kernel panic
 refuse \bOops\b
@@ -41,6 +41,7 @@ host for n in $(seq 8); do ssh -F CACHE/debian-keys/config -p PORT debian echo $
 host head -c 50000000 /dev/urandom > TMP/sent && ssh -F CACHE/debian-keys/config -p PORT debian 'cat > /var/tmp/in && cat /var/tmp/in' < TMP/sent | cmp - TMP/sent
 run python3 -c 'import os, socket; s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM); s.bind(("::", 2000)); os.fork() and os._exit(0); [s.sendto(*s.recvfrom(70000)) for n in range(100000)]' < /dev/null > /dev/null 2>&1
 host python3 TOP/tests/boot/datagrams.py 127.0.0.1 PORT 1 100 1472 1473 9000 60000
+host python3 TOP/tests/boot/datagrams.py ::1 PORT 1 100 1452
 run ! journalctl -k -b --no-pager -q | grep -iE 'virtio.*(error|fail|bug|timeout)|tx timeout'
 host ssh -F CACHE/debian-keys/config -p PORT debian systemctl poweroff || true
 expect reboot: Power down

@@ -520,6 +520,7 @@ static void options_that_make_no_sense_are_refused(void **state)
 		{ "virtio-net,user,queues=2", "one pair" },
 		{ "virtio-net,user,tftp=/nonexistent", "No such file" },
 		{ "virtio-net,user,hostfwd=tcp:1-:2", "use one like" },
+		{ "virtio-net,user,hostfwd=udp:[::1]:0-:53", "has to be the one it answers from" },
 		{ "virtio-net,user,mtu=67", "68 to 65535" },
 		{ "virtio-net,user,mac=1:2:3", "52:54:00:12:34:56" },
 		{ "virtio-net,user,mac=52:54:00:12:34:567", "52:54:00:12:34:56" },
