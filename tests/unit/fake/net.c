@@ -68,3 +68,15 @@ uint16_t net_sum(const uint8_t *bytes, size_t count, uint32_t sum)
 		sum = (sum & 0xffff) + (sum >> 16);
 	return (uint16_t)sum;
 }
+
+void net_put16(uint8_t *p, unsigned v)
+{
+	p[0] = (uint8_t)(v >> 8);
+	p[1] = (uint8_t)v;
+}
+
+void net_put32(uint8_t *p, uint32_t v)
+{
+	net_put16(p, v >> 16);
+	net_put16(p + 2, v & 0xffff);
+}

@@ -23,6 +23,10 @@ uint8_t net_control(struct driver *d, uint8_t class, uint8_t command, const void
 /* Runs the loop until there is a frame, at most for a second. */
 uint32_t net_wait(struct driver *d);
 
+/* In the network's order. */
+void net_put16(uint8_t *p, unsigned v);
+void net_put32(uint8_t *p, uint32_t v);
+
 /* What `sum' of RFC 1071 is over the bytes, by the book: 0xffff if they have their checksum. */
 uint16_t net_sum(const uint8_t *bytes, size_t count, uint32_t sum);
 

@@ -24,18 +24,6 @@ static int setup(void **state)
 	return 0;
 }
 
-static void put16(uint8_t *p, unsigned v)
-{
-	p[0] = (uint8_t)(v >> 8);
-	p[1] = (uint8_t)v;
-}
-
-static void put32(uint8_t *p, uint32_t v)
-{
-	put16(p, v >> 16);
-	put16(p + 2, v & 0xffff);
-}
-
 /* A segment of the guest, from address x:5 port 1 to x:6 port 2, or one for it. */
 static size_t make(uint8_t *f, bool v6, bool answer, uint32_t number, unsigned flags, unsigned bytes)
 {
@@ -44,15 +32,15 @@ static size_t make(uint8_t *f, bool v6, bool answer, uint32_t number, unsigned f
 	memset(f, 0, 200);
 	memcpy(f + 12, v6 ? "\x86\xdd" : "\x08\x00", 2);
 	f[14] = v6 ? 0x60 : 0x45;
-	put16(f + (v6 ? 18 : 16), v6 ? 20 + bytes : 40 + bytes);
+	net_put16(f + (v6 ? 18 : 16), v6 ? 20 + bytes : 40 + bytes);
 	f[v6 ? 20 : 23] = IPPROTO_TCP;
 	f[last] = answer ? 6 : 5;
 	f[last + size] = answer ? 5 : 6;
 	if (v6)
-		put32(f + (answer ? 42 : 26), 0x10203040); /* bytes 4 to 7 of the guest's address */
+		net_put32(f + (answer ? 42 : 26), 0x10203040); /* bytes 4 to 7 of the guest's address */
 	f[tcp + 1] = answer ? 2 : 1;
 	f[tcp + 3] = answer ? 1 : 2;
-	put32(f + tcp + (answer ? 8 : 4), number);
+	net_put32(f + tcp + (answer ? 8 : 4), number);
 	f[tcp + 12] = 0x50;
 	f[tcp + 13] = (uint8_t)flags;
 	return tcp + 20 + bytes;
@@ -74,7 +62,7 @@ static void answer(bool v6, uint32_t ack, unsigned window)
 	size_t size = make(f, v6, true, ack, ACK, 0);
 	struct tcp_place p;
 
-	put16(f + (v6 ? 54 : 34) + 14, window);
+	net_put16(f + (v6 ? 54 : 34) + 14, window);
 	p = tcp_find(f, size);
 	guard_answer(&guard, f, &p);
 }
@@ -105,11 +93,11 @@ static size_t fragment(uint8_t *f, unsigned id, unsigned from, unsigned to)
 
 	memset(f, 0, 34);
 	memcpy(f + 12, "\x08\x00\x45", 3);
-	put16(f + 16, 20 + to - from);
-	put16(f + 18, id);
-	put16(f + 20, from / 8 | (to != 3000 ? 0x2000 : 0));
+	net_put16(f + 16, 20 + to - from);
+	net_put16(f + 18, id);
+	net_put16(f + 20, from / 8 | (to != 3000 ? 0x2000 : 0));
 	f[23] = IPPROTO_UDP;
-	put16(f + 24, (uint16_t)~net_sum(f + 14, 20, 0));
+	net_put16(f + 24, (uint16_t)~net_sum(f + 14, 20, 0));
 	for (unsigned i = from; i < to; i++)
 		f[34 + i - from] = (uint8_t)(i * 7 + id);
 	p = tcp_find(f, 34 + to - from);
@@ -157,7 +145,7 @@ static void what_does_not_come_in_order_is_dropped(void **state)
 		assert_int_equal(fragment(f, 3, 1480 * i, 1480 * i + 1480), 0);
 	/* Lengths that lie. */
 	fragment(f, 4, 0, 1480);
-	put16(f + 16, 1501);
+	net_put16(f + 16, 1501);
 	p = tcp_find(f, 1514);
 	assert_int_equal(guard_frame(&guard, f, 1514, &p), 0);
 	assert_int_equal(fragment(f, 5, 0, 1479), 0);
@@ -171,9 +159,9 @@ static void tcp_does_not_pass_in_fragments(void **state)
 	struct tcp_place p;
 
 	(void)state;
-	put16(f + 24, (uint16_t)~net_sum(f + 14, 20, 0));
+	net_put16(f + 24, (uint16_t)~net_sum(f + 14, 20, 0));
 	for (unsigned flags = 1; flags <= 0x2000; flags <<= 1) {
-		put16(f + 20, flags);
+		net_put16(f + 20, flags);
 		p = tcp_find(f, size);
 		assert_int_equal(guard_frame(&guard, f, size, &p), 0);
 	}
@@ -188,7 +176,7 @@ static void urgent_is_cleared_and_the_checksum_right(void **state)
 		size_t size = make(f, v6, false, 1, ACK | URG, 7);
 		struct tcp_place p = tcp_find(f, size);
 
-		put16(f + tcp + 18, 5);
+		net_put16(f + tcp + 18, 5);
 		assert_int_equal(guard_frame(&guard, f, size, &p), size);
 		assert_int_equal(f[tcp + 13], ACK);
 		assert_int_equal(f[tcp + 18] | f[tcp + 19], 0);

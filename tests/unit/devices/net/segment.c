@@ -15,12 +15,6 @@
 
 static unsigned get16(const uint8_t *p) { return (unsigned)p[0] << 8 | p[1]; }
 
-static void put16(uint8_t *p, unsigned v)
-{
-	p[0] = (uint8_t)(v >> 8);
-	p[1] = (uint8_t)v;
-}
-
 /* A frame with @bytes of TCP's payload, flags FIN, PSH, ACK, and @options bytes of options. */
 static size_t make_tcp(uint8_t *f, bool v6, unsigned options, unsigned bytes)
 {
@@ -29,9 +23,9 @@ static size_t make_tcp(uint8_t *f, bool v6, unsigned options, unsigned bytes)
 	memset(f, 0, BYTES_MAX);
 	memcpy(f + 12, v6 ? "\x86\xdd" : "\x08\x00", 2);
 	f[14] = v6 ? 0x60 : 0x45;
-	put16(f + (v6 ? 18 : 16), v6 ? length : header + length);
+	net_put16(f + (v6 ? 18 : 16), v6 ? length : header + length);
 	f[v6 ? 20 : 23] = IPPROTO_TCP;
-	put16(f + 18, v6 ? length : 0x1234);
+	net_put16(f + 18, v6 ? length : 0x1234);
 	for (unsigned i = v6 ? 22 : 26; i < tcp; i++)
 		f[i] = (uint8_t)(i * 37);
 	f[tcp + 12] = (uint8_t)((20 + options) / 4 << 4);
@@ -110,7 +104,7 @@ static void fragments_add_up_to_the_packet(void **state)
 	}
 	assert_false(more);
 	assert_int_equal(seen, 9020);
-	put16(f + 20, 0x4000);
+	net_put16(f + 20, 0x4000);
 	assert_false(ipv4_too_large(f, bytes, 1500));
 	free(f);
 	free(out);

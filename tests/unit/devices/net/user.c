@@ -43,18 +43,6 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void put16(uint8_t *p, unsigned v)
-{
-	p[0] = (uint8_t)(v >> 8);
-	p[1] = (uint8_t)v;
-}
-
-static void put32(uint8_t *p, uint32_t v)
-{
-	put16(p, v >> 16);
-	put16(p + 2, v & 0xffff);
-}
-
 static unsigned get16(const uint8_t *p) { return (unsigned)p[0] << 8 | p[1]; }
 static uint32_t get32(const uint8_t *p) { return (uint32_t)get16(p) << 16 | get16(p + 2); }
 
@@ -102,17 +90,17 @@ static void tcp_send(struct tcp *t, unsigned flags, const uint8_t *data, uint32_
 
 	memcpy(f, "\x52\x55\x0a\x00\x02\x02" MAC "\x08\x00", 14);
 	memcpy(ip, "\x45\x00\x00\x00\x00\x00\x40\x00\x40\x06\x00\x00" GUEST HOST, 20);
-	put16(ip + 2, 20 + length);
-	put16(ip + 10, (uint16_t)~net_sum(ip, 20, 0));
-	put16(tcp, 4000);
-	put16(tcp + 2, t->port);
-	put32(tcp + 4, t->seq);
-	put32(tcp + 8, t->ack);
+	net_put16(ip + 2, 20 + length);
+	net_put16(ip + 10, (uint16_t)~net_sum(ip, 20, 0));
+	net_put16(tcp, 4000);
+	net_put16(tcp + 2, t->port);
+	net_put32(tcp + 4, t->seq);
+	net_put32(tcp + 8, t->ack);
 	tcp[12] = (uint8_t)((20 + options) / 4 << 4);
 	tcp[13] = (uint8_t)flags;
-	put16(tcp + 14, 65535);
-	put16(tcp + 18, flags & URG ? bytes : 0);
-	put16(tcp + 16, net_sum(ip + 12, 8, IPPROTO_TCP + length));
+	net_put16(tcp + 14, 65535);
+	net_put16(tcp + 18, flags & URG ? bytes : 0);
+	net_put16(tcp + 16, net_sum(ip + 12, 8, IPPROTO_TCP + length));
 	if (options)
 		memcpy(tcp + 20, "\x02\x04\x05\xb4", 4); /* segments of 1460 bytes */
 	if (bytes)
@@ -346,7 +334,7 @@ static void what_libslirp_says_does_not_fill_the_terminal(void **state)
 	f[37] = 0x15;
 	memcpy(f + 38, "\x20\x01\x0d\xb8", 4);
 	f[54] = 128;
-	put16(f + 56, (uint16_t)~net_sum(f + 54, 8, net_sum(f + 22, 32, 58 + 8)));
+	net_put16(f + 56, (uint16_t)~net_sum(f + 54, 8, net_sum(f + 22, 32, 58 + 8)));
 	stderr_begin();
 	for (unsigned i = 0; i < 1000; i++)
 		net_transmit(*state, NULL, f, sizeof(f));
@@ -366,7 +354,7 @@ static void a_last_fragment_that_comes_first_is_no_end_of_us(void **state)
 	driver_start(*state, OFFLOADS);
 	ask_for_host(*state);
 	memcpy(f + 26, GUEST HOST, 8);
-	put16(f + 24, (uint16_t)~net_sum(f + 14, 20, 0));
+	net_put16(f + 24, (uint16_t)~net_sum(f + 14, 20, 0));
 	memset(f + 34, 0x11, sizeof(f) - 34);
 	net_transmit(*state, NULL, f, sizeof(f));
 	net_transmit(*state, NULL, f, sizeof(f));
@@ -464,10 +452,10 @@ static void packets_that_lie_are_taken(void **state)
 		f[46] = (uint8_t)(i << 4);
 		f[47] |= SYN;
 		if (!(i & 2)) {
-			put16(f + 24, 0);
-			put16(f + 16, i & 8 ? bytes - 14 : i);
+			net_put16(f + 24, 0);
+			net_put16(f + 16, i & 8 ? bytes - 14 : i);
 			f[20] = f[21] = 0;
-			put16(f + 24, (uint16_t)~net_sum(f + 14, (f[14] & 15) * 4u, 0));
+			net_put16(f + 24, (uint16_t)~net_sum(f + 14, (f[14] & 15) * 4u, 0));
 		}
 		net_transmit(d, &hdr, f, bytes);
 	}
