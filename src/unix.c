@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -9,7 +10,8 @@
 #include <vmm/log.h>
 #include <vmm/unix.h>
 
-#define BACKLOG 64
+#define BACKLOG  64
+#define PAUSE_NS (NSEC_PER_SEC / 10) /* until there may be descriptors again */
 
 static int set_address(struct sockaddr_un *a, const char *path)
 {
@@ -86,4 +88,50 @@ void unix_unlisten(int fd, const char *path)
 		return;
 	close(fd);
 	unlink(path);
+}
+
+/* ---- Who connects ---- */
+
+/* Whoever waits does so for a while, and we do not look all the time. */
+static void pause_accepting(struct unix_acceptor *a)
+{
+	loop_mod_fd(a->watch, 0);
+	loop_timer_arm(&a->pause, loop_now_ns() + PAUSE_NS);
+}
+
+static void pause_over(void *opaque)
+{
+	struct unix_acceptor *a = opaque;
+
+	loop_mod_fd(a->watch, EPOLLIN);
+}
+
+static void on_accept(void *opaque, uint32_t events)
+{
+	struct unix_acceptor *a = opaque;
+	int client = accept4(a->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	(void)events;
+	if (client >= 0)
+		a->came(a->opaque, client);
+	else if (errno == EMFILE || errno == ENFILE)
+		pause_accepting(a);
+}
+
+bool unix_acceptor_start(struct unix_acceptor *a, int fd, struct loop *l, pthread_mutex_t *lock,
+			 void (*came)(void *opaque, int client), void *opaque)
+{
+	*a = (struct unix_acceptor){ .fd = fd, .came = came, .opaque = opaque };
+	loop_timer_init(&a->pause, l, lock, pause_over, a);
+	a->watch = loop_add_fd(l, fd, EPOLLIN, lock, on_accept, a);
+	return a->watch;
+}
+
+void unix_acceptor_stop(struct unix_acceptor *a)
+{
+	if (!a->watch)
+		return;
+	loop_del_fd(a->watch);
+	loop_timer_arm(&a->pause, UINT64_MAX);
+	*a = (struct unix_acceptor){ 0 };
 }

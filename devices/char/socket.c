@@ -20,7 +20,7 @@ struct sock {
 	struct duplex io; /* first */
 	char *path;
 	int listener, client;
-	struct loop_fd *accepting;
+	struct unix_acceptor acceptor;
 };
 
 static void sock_left(struct reader *r)
@@ -42,16 +42,12 @@ static bool left_unnoticed(const struct sock *s)
 	return s->client >= 0 && poll(&p, 1, 0) == 1 && p.revents & (POLLHUP | POLLERR);
 }
 
-static void sock_accept(void *opaque, uint32_t events)
+static void sock_accept(void *opaque, int fd)
 {
 	struct chardev *c = opaque;
 	struct sock *s = c->state;
-	int fd = accept4(s->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	int out;
 
-	(void)events;
-	if (fd < 0)
-		return;
 	if (left_unnoticed(s))
 		reader_end(&s->io.in);
 	out = s->client < 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
@@ -70,8 +66,7 @@ static void sock_close(struct chardev *c)
 {
 	struct sock *s = c->state;
 
-	if (s->accepting)
-		loop_del_fd(s->accepting);
+	unix_acceptor_stop(&s->acceptor);
 	duplex_close(c);
 	if (s->client >= 0)
 		close(s->client);
@@ -97,8 +92,7 @@ static int sock_open(struct chardev *c, const char *arg)
 		free(s->path);
 		return s->listener;
 	}
-	s->accepting = loop_add_fd(c->loop, s->listener, EPOLLIN, NULL, sock_accept, c);
-	if (!s->accepting) {
+	if (!unix_acceptor_start(&s->acceptor, s->listener, c->loop, NULL, sock_accept, c)) {
 		sock_close(c);
 		return log_err(-EIO, "%s: the host does not let us wait for clients", said);
 	}

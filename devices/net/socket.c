@@ -33,7 +33,8 @@ struct sock {
 	bool listens;
 
 	int fd, listener; /* -1: none */
-	struct loop_fd *ready, *accepting;
+	struct loop_fd *ready;
+	struct unix_acceptor acceptor;
 	struct loop_timer retry;
 	bool stuck;      /* the guest has no room for the frame that is next */
 	bool waits;      /* a frame of the guest was refused */
@@ -100,14 +101,10 @@ static void on_retry(void *opaque)
 		loop_timer_arm(&s->retry, loop_now_ns() + RETRY_NS);
 }
 
-static void on_accept(void *opaque, uint32_t events)
+static void on_accept(void *opaque, int fd)
 {
 	struct sock *s = opaque;
-	int fd = accept4(s->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
-	(void)events;
-	if (fd < 0)
-		return;
 	if (s->fd >= 0)
 		close(fd); /* there is one already: it sees the end at once */
 	else
@@ -284,8 +281,7 @@ static int start_listening(struct sock *s)
 	s->listener = unix_listen(said, s->path);
 	if (s->listener < 0)
 		return s->listener;
-	s->accepting = loop_add_fd(s->net.dev->env->loop, s->listener, EPOLLIN, &s->net.dev->lock, on_accept, s);
-	if (!s->accepting)
+	if (!unix_acceptor_start(&s->acceptor, s->listener, s->net.dev->env->loop, &s->net.dev->lock, on_accept, s))
 		return log_err(-EIO, "%s: the host does not let us wait for a peer", said);
 	s->net.user->link(&s->net, false);
 	return 0;
@@ -329,7 +325,7 @@ static void sock_close(struct net_end *n)
 {
 	struct sock *s = container_of(n, struct sock, net);
 
-	loop_del_fd(s->accepting);
+	unix_acceptor_stop(&s->acceptor);
 	loop_del_fd(s->ready);
 	loop_timer_arm(&s->retry, UINT64_MAX);
 	if (s->fd >= 0)

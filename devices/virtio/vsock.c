@@ -36,7 +36,6 @@
 #define COMMAND_BYTES 32
 /* In a row: who never stops, guest or host, shall not keep others from the device and from the loop. */
 #define PACKETS_MAX 256
-#define PAUSE_NS    (NSEC_PER_SEC / 10) /* until there may be file descriptors again */
 
 enum conn_state {
 	CONN_COMMAND,   /* from the host; has not said where to */
@@ -80,7 +79,7 @@ struct vsock {
 	struct loop *loop;
 	pthread_mutex_t *lock;
 	int listener;
-	struct loop_fd *accepting;
+	struct unix_acceptor acceptor;
 	struct conn *bucket[BUCKETS], *unknown, *freed;
 	struct conn *ready, **last_ready;
 	unsigned conn_count, conns_max;
@@ -88,7 +87,6 @@ struct vsock {
 	struct virtio_vsock_hdr stray[STRAYS_MAX]; /* answers to packets of no connection */
 	unsigned stray_count;
 	bool tell_reset;         /* there were connections that the driver may still believe in */
-	struct loop_timer pause; /* in accepting */
 	struct loop_timer go_on; /* there are more packets than fit in a row */
 	struct {
 		uint64_t guest_cid;
@@ -670,32 +668,12 @@ static void conn_taken(void *opaque, uint32_t bytes)
 
 static const struct vsock_user conn_user = { .readable = conn_readable, .taken = conn_taken };
 
-/* The host has no more descriptors. Whoever waits does so for a while, and we do not look all the time. */
-static void pause_accepting(struct vsock *v)
-{
-	loop_mod_fd(v->accepting, 0);
-	loop_timer_arm(&v->pause, loop_now_ns() + PAUSE_NS);
-}
-
-static void pause_over(void *opaque)
+static void on_accept(void *opaque, int fd)
 {
 	struct vsock *v = opaque;
-
-	loop_mod_fd(v->accepting, EPOLLIN);
-}
-
-static void on_accept(void *opaque, uint32_t events)
-{
-	struct vsock *v = opaque;
-	int fd = accept4(v->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	struct conn *c;
 
-	(void)events;
-	if (fd < 0 && (errno == EMFILE || errno == ENFILE))
-		pause_accepting(v);
 	reap(v);
-	if (fd < 0)
-		return;
 	if (!v->virtio.running) { /* no driver, nobody there */
 		close(fd);
 		return;
@@ -798,10 +776,8 @@ static int check_options(const struct device *d, const struct vsock *v)
 
 static void stop(struct vsock *v)
 {
-	if (v->accepting)
-		loop_del_fd(v->accepting);
+	unix_acceptor_stop(&v->acceptor);
 	unix_unlisten(v->listener, v->path);
-	loop_timer_arm(&v->pause, UINT64_MAX);
 	loop_timer_arm(&v->go_on, UINT64_MAX);
 	free_all(v);
 	reap(v);
@@ -828,15 +804,14 @@ static int vsock_create(struct device *d)
 	v->next_port = HOST_PORTS;
 	v->conns_max = conns_max();
 	v->config.guest_cid = v->cid;
-	loop_timer_init(&v->pause, v->loop, v->lock, pause_over, v);
 	loop_timer_init(&v->go_on, v->loop, v->lock, go_on, v);
 	v->listener = vsock_listen(d->said, v->path);
 	if (v->listener < 0)
 		return v->listener;
-	v->accepting = loop_add_fd(v->loop, v->listener, EPOLLIN, &d->lock, on_accept, v);
-	err = v->accepting ? virtio_init(d, &vsock_virtio, UINT64_C(1) << VIRTIO_VSOCK_F_STREAM,
-					 VIRTIO_VSOCK_QUEUE_COUNT, &v->config, sizeof(v->config))
-			   : log_err(-EIO, "%s: the host refuses to wait for a socket", d->said);
+	err = unix_acceptor_start(&v->acceptor, v->listener, v->loop, v->lock, on_accept, v)
+		      ? virtio_init(d, &vsock_virtio, UINT64_C(1) << VIRTIO_VSOCK_F_STREAM, VIRTIO_VSOCK_QUEUE_COUNT,
+				    &v->config, sizeof(v->config))
+		      : log_err(-EIO, "%s: the host refuses to wait for a socket", d->said);
 	if (err)
 		stop(v);
 	return err;

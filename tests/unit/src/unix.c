@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include <cmocka.h>
 #include <vmm/err.h>
@@ -99,6 +100,45 @@ static void paths_that_cannot_be_are_refused(void **state)
 	assert_int_equal(unix_connect(path_108), -ENAMETOOLONG);
 }
 
+static void came(void *opaque, int client)
+{
+	(*(unsigned *)opaque)++;
+	close(client);
+}
+
+static void who_connects_is_taken_when_there_are_descriptors(void **state)
+{
+	struct loop *l = loop_new();
+	int fd = unix_listen("--x", path), client, next;
+	struct unix_acceptor a = { 0 };
+	unsigned count = 0;
+	struct rlimit all, none;
+
+	(void)state;
+	unix_acceptor_stop(&a);
+	assert_true(unix_acceptor_start(&a, fd, l, NULL, came, &count));
+	client = unix_connect(path);
+	fake_loop_ms(l, 10);
+	assert_int_equal(count, 1);
+	close(client);
+	client = unix_connect(path);
+	next = dup(fd);
+	close(next);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &all), 0);
+	none = (struct rlimit){ (rlim_t)next, all.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	fake_loop_ms(l, 10);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &all), 0);
+	assert_int_equal(count, 1);
+	for (unsigned i = 0; i < 100 && count == 1; i++)
+		fake_loop_ms(l, 10);
+	assert_int_equal(count, 2);
+	close(client);
+	unix_acceptor_stop(&a);
+	unix_unlisten(fd, path);
+	loop_free(l);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -106,6 +146,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_file_left_over_is_taken_away, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_place_that_is_taken_stays_so, setup, teardown),
 		cmocka_unit_test_setup_teardown(paths_that_cannot_be_are_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(who_connects_is_taken_when_there_are_descriptors, setup, teardown),
 	};
 
 	return cmocka_run_group_tests_name("unix", tests, NULL, NULL);
