@@ -27,21 +27,6 @@ struct fixture {
 	int client;
 };
 
-static struct driver *refused(const char *options, const char *why)
-{
-	struct driver *d;
-	char *said;
-
-	stderr_begin();
-	d = driver_new(options);
-	said = stderr_end();
-	assert_null(d);
-	if (!strstr(said, why))
-		fail_msg("wanted \"%s\", said \"%s\"", why, said);
-	free(said);
-	return d;
-}
-
 static int setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
@@ -147,14 +132,14 @@ static void expect_file(const char *path, const char *text)
 static void wrong_options_are_refused(void **state)
 {
 	(void)state;
-	refused("virtio-console", "nobody is at the other end");
-	refused("virtio-console,console=vga", "console vga: no such console");
-	refused("virtio-console,port=log", "NAME:WHERE");
-	refused("virtio-console,port=:null", "NAME:WHERE");
-	refused("virtio-console,port=a b:null", "neither blanks nor slashes");
-	refused("virtio-console,port=../x:null", "neither blanks nor slashes");
-	refused("virtio-console,port=x:null,port=x:null", "given twice");
-	refused("virtio-console,port=x:file:/nonexistent/y", "port=x: file:/nonexistent/y");
+	driver_refused("virtio-console", "nobody is at the other end");
+	driver_refused("virtio-console,console=vga", "console vga: no such console");
+	driver_refused("virtio-console,port=log", "NAME:WHERE");
+	driver_refused("virtio-console,port=:null", "NAME:WHERE");
+	driver_refused("virtio-console,port=a b:null", "neither blanks nor slashes");
+	driver_refused("virtio-console,port=../x:null", "neither blanks nor slashes");
+	driver_refused("virtio-console,port=x:null,port=x:null", "given twice");
+	driver_refused("virtio-console,port=x:file:/nonexistent/y", "port=x: file:/nonexistent/y");
 }
 
 static void the_terminal_can_be_had_once(void **state)
