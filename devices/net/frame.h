@@ -5,6 +5,10 @@
 
 #include <vmm/net.h>
 
+/* Numbers in frames: the most significant byte first. */
+static inline unsigned net_get16(const uint8_t *p) { return (unsigned)p[0] << 8 | p[1]; }
+static inline uint32_t net_get32(const uint8_t *p) { return (uint32_t)net_get16(p) << 16 | net_get16(p + 2); }
+
 /* May who takes frames with @offloads get one with this gso_type? */
 bool frame_gso_taken(unsigned gso_type, unsigned offloads);
 

@@ -15,27 +15,17 @@
  * the end of its window could end there.
  * - Management controllers' protocol (NC-SI) and whatever else is neither ARP nor IP.
  */
+#include <net/ethernet.h>
 #include <netinet/in.h>
+#include <netinet/ip.h>
+#include <netinet/tcp.h>
 #include <string.h>
 
 #include "frame.h"
 #include "guard.h"
 
 #define ETHERTYPE       12
-#define ETHERTYPE_ARP   0x0806
-#define ETHERTYPE_IPV4  0x0800
-#define ETHERTYPE_IPV6  0x86dd
-#define ETHERNET        14
-#define IPV4_MORE       0x2000
-#define IPV4_FRAGMENT   0x3fff /* more of them, or an offset */
-#define TCP_SYN         2
-#define TCP_RST         4
-#define TCP_ACK         16
-#define TCP_URG         32
 #define TCP_WINDOW_MOST (1u << 16)
-
-static unsigned be16(const uint8_t *p) { return (unsigned)p[0] << 8 | p[1]; }
-static uint32_t be32(const uint8_t *p) { return (uint32_t)be16(p) << 16 | be16(p + 2); }
 
 /* Where no segment of the guest may end; @guest: its address. */
 static uint32_t forbidden(const struct tcp_place *p, const uint8_t *guest)
@@ -69,8 +59,8 @@ static int find_flow(const struct guard *g, const uint8_t *key)
 
 static bool sequence_fine(const struct guard *g, const uint8_t *f, const struct tcp_place *p)
 {
-	const bool syn = f[p->tcp + 13] & TCP_SYN;
-	uint32_t seq = be32(f + p->tcp + 4), length = p->end - p->payload;
+	const bool syn = f[p->tcp + 13] & TH_SYN;
+	uint32_t seq = net_get32(f + p->tcp + 4), length = p->end - p->payload;
 	uint32_t ahead = forbidden(p, f + p->ip + (p->v6 ? 8 : 12)) - seq;
 	uint8_t key[36];
 	int i;
@@ -98,13 +88,13 @@ struct fragment {
 /* false: it makes no sense. */
 static bool read_fragment(const uint8_t *f, size_t bytes, struct fragment *r)
 {
-	const uint8_t *ip = f + ETHERNET;
-	unsigned total = be16(ip + 2);
+	const uint8_t *ip = f + ETH_HLEN;
+	unsigned total = net_get16(ip + 2);
 
 	r->header = (ip[0] & 0xfu) * 4;
-	r->offset = (be16(ip + 6) & 0x1fff) * 8;
-	r->more = be16(ip + 6) & IPV4_MORE;
-	if (r->header < 20 || total <= r->header || ETHERNET + total > bytes || frame_sum(ip, r->header, 0) != 0xffff)
+	r->offset = (net_get16(ip + 6) & IP_OFFMASK) * 8;
+	r->more = net_get16(ip + 6) & IP_MF;
+	if (r->header < 20 || total <= r->header || ETH_HLEN + total > bytes || frame_sum(ip, r->header, 0) != 0xffff)
 		return false;
 	r->bytes = total - r->header;
 	memcpy(r->key, ip + 12, 8);
@@ -144,13 +134,13 @@ static size_t put_together(struct guard *g, uint8_t *f, size_t bytes)
 	if (!d || d->header + d->have + r.bytes > 65535)
 		return 0;
 	if (!r.offset)
-		memcpy(d->frame, f, ETHERNET + r.header);
-	memcpy(d->frame + ETHERNET + d->header + d->have, f + ETHERNET + r.header, r.bytes);
+		memcpy(d->frame, f, ETH_HLEN + r.header);
+	memcpy(d->frame + ETH_HLEN + d->header + d->have, f + ETH_HLEN + r.header, r.bytes);
 	d->have += r.bytes;
 	if (r.more)
 		return 0;
 	ipv4_set_whole(d->frame, d->header + d->have);
-	whole = ETHERNET + d->header + d->have;
+	whole = ETH_HLEN + d->header + d->have;
 	memcpy(f, d->frame, whole);
 	d->have = 0;
 	return whole;
@@ -158,15 +148,15 @@ static size_t put_together(struct guard *g, uint8_t *f, size_t bytes)
 
 size_t guard_frame(struct guard *g, uint8_t *f, size_t bytes, const struct tcp_place *p)
 {
-	unsigned type = be16(f + ETHERTYPE);
+	unsigned type = net_get16(f + ETHERTYPE);
 
-	if (type != ETHERTYPE_ARP && type != ETHERTYPE_IPV4 && type != ETHERTYPE_IPV6)
+	if (type != ETHERTYPE_ARP && type != ETHERTYPE_IP && type != ETHERTYPE_IPV6)
 		return 0;
-	if (type == ETHERTYPE_IPV4 && bytes >= ETHERNET + 20 && be16(f + ETHERNET + 6) & IPV4_FRAGMENT)
-		return f[ETHERNET + 9] == IPPROTO_TCP ? 0 : put_together(g, f, bytes);
+	if (type == ETHERTYPE_IP && bytes >= ETH_HLEN + 20 && net_get16(f + ETH_HLEN + 6) & (IP_MF | IP_OFFMASK))
+		return f[ETH_HLEN + 9] == IPPROTO_TCP ? 0 : put_together(g, f, bytes);
 	if (!p->payload)
 		return bytes;
-	if (f[p->tcp + 13] & TCP_URG)
+	if (f[p->tcp + 13] & TH_URG)
 		tcp_clear_urgent(f, p);
 	return sequence_fine(g, f, p) ? bytes : 0;
 }
@@ -178,9 +168,9 @@ void guard_answer(struct guard *g, const uint8_t *f, const struct tcp_place *p)
 	uint8_t key[36];
 	int i;
 
-	if (!p->payload || (f[p->tcp + 13] & (TCP_ACK | TCP_RST)) != TCP_ACK)
+	if (!p->payload || (f[p->tcp + 13] & (TH_ACK | TH_RST)) != TH_ACK)
 		return;
-	ack = be32(f + p->tcp + 8);
+	ack = net_get32(f + p->tcp + 8);
 	if (forbidden(p, f + p->ip + (p->v6 ? 24 : 16)) - ack > 16 * TCP_WINDOW_MOST)
 		return;
 	make_key(key, f, p, false);
@@ -188,5 +178,5 @@ void guard_answer(struct guard *g, const uint8_t *f, const struct tcp_place *p)
 	if (i < 0)
 		i = (int)(g->next_flow++ % GUARD_FLOWS);
 	memcpy(g->flow[i].key, key, sizeof(key));
-	g->flow[i].window_end = ack + be16(f + p->tcp + 14);
+	g->flow[i].window_end = ack + net_get16(f + p->tcp + 14);
 }

@@ -1,35 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* TCP segments and IPv4 fragments made out of larger ones: RFC 9293, RFC 791. */
 #include <arpa/inet.h>
+#include <net/ethernet.h>
+#include <netinet/ip.h>
+#include <netinet/tcp.h>
 #include <string.h>
 
 #include "frame.h"
 #include "segment.h"
 
-#define ETHERNET       14
-#define ETHERTYPE_IPV4 0x0800
-#define ETHERTYPE_IPV6 0x86dd
-#define IPV4_DONT      0x4000 /* fragment */
-#define IPV4_MORE      0x2000 /* fragments */
-#define TCP_FIN        1
-#define TCP_SYN        2
-#define TCP_PSH        8
-#define TCP_URG        32
-#define TCP_CHECKSUM   16
-#define TCP_URGENT     18
-#define OPTION_END     0
-#define OPTION_NONE    1
-#define OPTION_SEGMENT 2
-
-static unsigned be16(const uint8_t *p) { return (unsigned)p[0] << 8 | p[1]; }
+#define TCP_CHECKSUM 16
+#define TCP_URGENT   18
 
 static void put16(uint8_t *p, unsigned v)
 {
 	p[0] = (uint8_t)(v >> 8);
 	p[1] = (uint8_t)v;
 }
-
-static uint32_t be32(const uint8_t *p) { return (uint32_t)be16(p) << 16 | be16(p + 2); }
 
 static void put32(uint8_t *p, uint32_t v)
 {
@@ -40,19 +27,19 @@ static void put32(uint8_t *p, uint32_t v)
 /* Without extension headers: libslirp knows none, and a guest's SYN with some is left as it is. */
 struct tcp_place tcp_find(const uint8_t *f, size_t bytes)
 {
-	struct tcp_place p = { .ip = ETHERNET };
-	const uint8_t *ip = f + ETHERNET;
+	struct tcp_place p = { .ip = ETH_HLEN };
+	const uint8_t *ip = f + ETH_HLEN;
 	unsigned header;
 
-	if (bytes >= ETHERNET + 20 && be16(f + 12) == ETHERTYPE_IPV4 && ip[9] == IPPROTO_TCP &&
-	    !(be16(ip + 6) & 0x3fff)) {
+	if (bytes >= ETH_HLEN + 20 && net_get16(f + 12) == ETHERTYPE_IP && ip[9] == IPPROTO_TCP &&
+	    !(net_get16(ip + 6) & (IP_MF | IP_OFFMASK))) {
 		header = (ip[0] & 0xfu) * 4;
-		p.tcp = ETHERNET + header;
-		p.end = ETHERNET + be16(ip + 2);
-	} else if (bytes >= ETHERNET + 40 && be16(f + 12) == ETHERTYPE_IPV6 && ip[6] == IPPROTO_TCP) {
+		p.tcp = ETH_HLEN + header;
+		p.end = ETH_HLEN + net_get16(ip + 2);
+	} else if (bytes >= ETH_HLEN + 40 && net_get16(f + 12) == ETHERTYPE_IPV6 && ip[6] == IPPROTO_TCP) {
 		header = 40;
-		p.tcp = ETHERNET + header;
-		p.end = p.tcp + be16(ip + 4);
+		p.tcp = ETH_HLEN + header;
+		p.end = p.tcp + net_get16(ip + 4);
 		p.v6 = true;
 	} else {
 		return p;
@@ -92,20 +79,20 @@ static void ipv4_checksum(uint8_t *ip)
 
 unsigned tcp_raise_segment(uint8_t *f, const struct tcp_place *p, unsigned most)
 {
-	if (!p->payload || !(f[p->tcp + 13] & TCP_SYN))
+	if (!p->payload || !(f[p->tcp + 13] & TH_SYN))
 		return 0;
-	for (unsigned i = p->tcp + 20; i + 4 <= p->payload && f[i] != OPTION_END;) {
-		unsigned segment, length = f[i] == OPTION_NONE ? 1 : f[i + 1];
+	for (unsigned i = p->tcp + 20; i + 4 <= p->payload && f[i] != TCPOPT_EOL;) {
+		unsigned segment, length = f[i] == TCPOPT_NOP ? 1 : f[i + 1];
 
-		if (f[i] == OPTION_SEGMENT && length == 4) {
-			segment = be16(f + i + 2);
+		if (f[i] == TCPOPT_MAXSEG && length == 4) {
+			segment = net_get16(f + i + 2);
 			if (segment < most) {
 				put16(f + i + 2, most);
 				tcp_checksum(f, p);
 			}
 			return segment;
 		}
-		if (!length || (f[i] != OPTION_NONE && length < 2))
+		if (!length || (f[i] != TCPOPT_NOP && length < 2))
 			return 0;
 		i += length;
 	}
@@ -114,7 +101,7 @@ unsigned tcp_raise_segment(uint8_t *f, const struct tcp_place *p, unsigned most)
 
 void tcp_clear_urgent(uint8_t *f, const struct tcp_place *p)
 {
-	f[p->tcp + 13] &= (uint8_t)~TCP_URG;
+	f[p->tcp + 13] &= (uint8_t)~TH_URG;
 	put16(f + p->tcp + TCP_URGENT, 0);
 	tcp_checksum(f, p);
 }
@@ -129,14 +116,14 @@ size_t tcp_cut(const uint8_t *f, const struct tcp_place *p, unsigned segment, un
 	q.end = p->payload + take;
 	memcpy(out, f, p->payload);
 	memcpy(out + p->payload, f + p->payload + *done, take);
-	put32(out + p->tcp + 4, be32(f + p->tcp + 4) + *done);
+	put32(out + p->tcp + 4, net_get32(f + p->tcp + 4) + *done);
 	if (take < left)
-		out[p->tcp + 13] &= (uint8_t) ~(TCP_FIN | TCP_PSH);
+		out[p->tcp + 13] &= (uint8_t) ~(TH_FIN | TH_PUSH);
 	if (p->v6) {
 		put16(out + p->ip + 4, q.end - q.tcp);
 	} else {
 		put16(out + p->ip + 2, q.end - q.ip);
-		put16(out + p->ip + 4, be16(f + p->ip + 4) + *done / segment);
+		put16(out + p->ip + 4, net_get16(f + p->ip + 4) + *done / segment);
 		ipv4_checksum(out + p->ip);
 	}
 	tcp_checksum(out, &q);
@@ -146,38 +133,38 @@ size_t tcp_cut(const uint8_t *f, const struct tcp_place *p, unsigned segment, un
 
 bool ipv4_too_large(const uint8_t *f, size_t bytes, unsigned mtu)
 {
-	const uint8_t *ip = f + ETHERNET;
+	const uint8_t *ip = f + ETH_HLEN;
 	unsigned header;
 
-	if (bytes <= ETHERNET + mtu || be16(f + 12) != ETHERTYPE_IPV4 || be16(ip + 6) & IPV4_DONT)
+	if (bytes <= ETH_HLEN + mtu || net_get16(f + 12) != ETHERTYPE_IP || net_get16(ip + 6) & IP_DF)
 		return false;
 	header = (ip[0] & 0xfu) * 4;
-	return header >= 20 && be16(ip + 2) > mtu && ETHERNET + be16(ip + 2) <= bytes && mtu >= header + 8;
+	return header >= 20 && net_get16(ip + 2) > mtu && ETH_HLEN + net_get16(ip + 2) <= bytes && mtu >= header + 8;
 }
 
 /* The options of the first fragment are in all: that is more than some of them ask for, and no harm. */
 size_t ipv4_cut(const uint8_t *f, size_t bytes, unsigned mtu, unsigned *done, uint8_t *out)
 {
-	const uint8_t *ip = f + ETHERNET;
-	unsigned header = (ip[0] & 0xfu) * 4, total = be16(ip + 2) - header, left = total - *done;
+	const uint8_t *ip = f + ETH_HLEN;
+	unsigned header = (ip[0] & 0xfu) * 4, total = net_get16(ip + 2) - header, left = total - *done;
 	unsigned take = left <= mtu - header ? left : (mtu - header) & ~7u;
 
 	(void)bytes;
 	if (!left)
 		return 0;
-	memcpy(out, f, ETHERNET + header);
-	memcpy(out + ETHERNET + header, ip + header + *done, take);
-	put16(out + ETHERNET + 2, header + take);
-	put16(out + ETHERNET + 6,
-	      (be16(ip + 6) & IPV4_MORE) | (take < left ? IPV4_MORE : 0) | ((be16(ip + 6) & 0x1fff) + *done / 8));
-	ipv4_checksum(out + ETHERNET);
+	memcpy(out, f, ETH_HLEN + header);
+	memcpy(out + ETH_HLEN + header, ip + header + *done, take);
+	put16(out + ETH_HLEN + 2, header + take);
+	put16(out + ETH_HLEN + 6, (net_get16(ip + 6) & IP_MF) | (take < left ? IP_MF : 0) |
+					  ((net_get16(ip + 6) & IP_OFFMASK) + *done / 8));
+	ipv4_checksum(out + ETH_HLEN);
 	*done += take;
-	return ETHERNET + header + take;
+	return ETH_HLEN + header + take;
 }
 
 void ipv4_set_whole(uint8_t *f, unsigned bytes)
 {
-	put16(f + ETHERNET + 2, bytes);
-	put16(f + ETHERNET + 6, 0);
-	ipv4_checksum(f + ETHERNET);
+	put16(f + ETH_HLEN + 2, bytes);
+	put16(f + ETH_HLEN + 6, 0);
+	ipv4_checksum(f + ETH_HLEN);
 }

@@ -113,12 +113,7 @@ static void on_accept(void *opaque, int fd)
 
 /* ---- To the guest ---- */
 
-static size_t next_length(const struct sock *s)
-{
-	const uint8_t *p = s->in + s->in_at;
-
-	return (size_t)p[0] << 24 | (size_t)p[1] << 16 | (size_t)p[2] << 8 | p[3];
-}
+static size_t next_length(const struct sock *s) { return net_get32(s->in + s->in_at); }
 
 /* Gives the guest what frames there are. false: the peer does not speak our language. */
 static bool deliver(struct sock *s)
