@@ -446,23 +446,13 @@ static bool wait_finished(struct disk *d)
 	return !err;
 }
 
-static void give_up(struct disk *d)
-{
-	struct disk_layer *l = d->top;
-
-	while (l && !l->type->give_up)
-		l = l->below;
-	if (l)
-		l->type->give_up(l);
-}
-
 void disk_drain(struct disk *d)
 {
 	disk_kick(d);
 	atomic_store(&d->draining, true);
 	while (d->flying) {
 		if (!wait_finished(d))
-			give_up(d);
+			disk_layer_give_up(d->top);
 		deliver(d);
 		disk_kick(d);
 	}

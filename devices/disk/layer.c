@@ -135,6 +135,14 @@ int disk_layer_open(const char *name, const char *format, const struct disk_conf
 	return err ? err : open_type(type, name, !format && !scheme, cfg, l);
 }
 
+void disk_layer_give_up(struct disk_layer *l)
+{
+	while (l && !l->type->give_up)
+		l = l->below;
+	if (l)
+		l->type->give_up(l);
+}
+
 void disk_layer_close(struct disk_layer *l)
 {
 	if (!l)

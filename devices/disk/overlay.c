@@ -232,17 +232,6 @@ static enum disk_extent overlay_extent(struct disk_layer *l, uint64_t offset, ui
 	return qcow2_type.extent(l->below, offset, bytes);
 }
 
-/* What hangs is the base: a file of this host has nobody to wait for. */
-static void overlay_give_up(struct disk_layer *l)
-{
-	struct disk_layer *base = ((struct qcow2 *)l->below->state)->backing;
-
-	while (base && !base->type->give_up)
-		base = base->below;
-	if (base)
-		base->type->give_up(base);
-}
-
 static const struct disk_layer_type overlay_type = {
 	.name = "overlay",
 	.help = "what snapshot=on and overlay=FILE make: a qcow2 image on the disk, which stays as it is",
@@ -254,6 +243,5 @@ static const struct disk_layer_type overlay_type = {
 	.discard = overlay_discard,
 	.write_zeroes = overlay_write_zeroes,
 	.extent = overlay_extent,
-	.give_up = overlay_give_up,
 };
 DISK_LAYER(overlay, &overlay_type);

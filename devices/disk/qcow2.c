@@ -727,6 +727,14 @@ static void qcow2_close(struct disk_layer *l)
 	qcow2_free(q);
 }
 
+static void qcow2_give_up(struct disk_layer *l)
+{
+	const struct qcow2 *q = l->state;
+
+	disk_layer_give_up(q->file);
+	disk_layer_give_up(q->backing);
+}
+
 const struct disk_layer_type qcow2_type = {
 	.name = "qcow2",
 	.help = "an image that grows as it is written; backing files, compressed clusters (read), versions 2 and 3",
@@ -740,6 +748,7 @@ const struct disk_layer_type qcow2_type = {
 	.discard = qcow2_discard,
 	.write_zeroes = qcow2_write_zeroes,
 	.extent = qcow2_extent,
+	.give_up = qcow2_give_up,
 	.create = qcow2_create,
 	.check = qcow2_check,
 	.describe = qcow2_describe,

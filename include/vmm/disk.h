@@ -181,7 +181,7 @@ struct disk_layer_type {
 	 */
 	int  (*submit)(struct disk_layer *l, struct disk_req *r);
 	void (*kick)(struct disk_layer *l);
-	/* Nobody can wait any longer: what is in flight, and hangs, is to fail soon. Any thread. NULL: of @below. */
+	/* For disk_layer_give_up(). NULL: of @below, if there is one. */
 	void (*give_up)(struct disk_layer *l);
 	/* For `vmm disk'. 0, or -errno with a message. NULL: there is nothing of the kind. */
 	int  (*create)(const struct disk_create *c);
@@ -213,6 +213,8 @@ char *disk_name_beside(const char *image, const char *name);
 /* @format NULL: guessed. On failure *l is NULL and a message was printed. */
 int disk_layer_open(const char *name, const char *format, const struct disk_config *cfg, struct disk_layer **l);
 void disk_layer_close(struct disk_layer *l);
+/* Nobody can wait any longer: what is in flight on @l, or on what it lies on, and hangs, is to fail soon. Any thread. */
+void disk_layer_give_up(struct disk_layer *l);
 
 /* Engines say here that a request is done. Any thread, without the owner's lock. */
 void disk_done(struct disk_req *r, int result);

@@ -437,6 +437,46 @@ static void an_image_is_not_flushed_any_more_when_writes_were_lost(void **state)
 	log_set_level(LOG_INFO);
 }
 
+static void *read_some(void *opaque)
+{
+	uint8_t b[512];
+
+	return (void *)(intptr_t)images_read(opaque, 0, b, 512);
+}
+
+/* Wherever it is: a read of @name comes back when it is given up. */
+static void is_given_up(const char *name, const char *format)
+{
+	struct disk_layer *l;
+	pthread_t reader;
+	void *result;
+
+	start_nbdkit("file d.raw");
+	l = images_open(name, format, true);
+	assert_int_equal(kill(server, SIGSTOP), 0);
+	assert_int_equal(pthread_create(&reader, NULL, read_some, l), 0);
+	usleep(100000);
+	disk_layer_give_up(l);
+	assert_int_equal(pthread_join(reader, &result), 0);
+	assert_int_equal((intptr_t)result, -EIO);
+	disk_layer_close(l);
+	end_server();
+}
+
+static void a_server_that_hangs_is_given_up(void **state)
+{
+	(void)state;
+	images_need("nbdkit");
+	images_need("qemu-img");
+	assert_int_equal(images_sh("rm -f q.qcow2; truncate -s 4M d.raw; "
+				   "qemu-img create -f qcow2 -u -F raw -b '" URL "' q.qcow2 4M"),
+			 0);
+	log_set_level(LOG_ERR);
+	is_given_up(URL, NULL);
+	is_given_up("q.qcow2", "qcow2");
+	log_set_level(LOG_INFO);
+}
+
 static void what_is_left_of_its_last_block_is_no_other_disk(void **state)
 {
 	struct disk_layer *l;
@@ -657,6 +697,7 @@ int main(void)
 		cmocka_unit_test(a_server_that_stays_away_gives_errors_until_it_is_back),
 		cmocka_unit_test(a_flush_does_not_hide_what_went_with_a_server),
 		cmocka_unit_test(an_image_is_not_flushed_any_more_when_writes_were_lost),
+		cmocka_unit_test(a_server_that_hangs_is_given_up),
 		cmocka_unit_test(what_is_left_of_its_last_block_is_no_other_disk),
 		cmocka_unit_test(what_a_server_leaves_undone_is_not_forgotten),
 		cmocka_unit_test(a_server_that_dies_of_a_request_gives_an_error),
