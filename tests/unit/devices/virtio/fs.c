@@ -49,18 +49,20 @@ struct fixture {
 
 static void answer(struct fixture *f, const struct vhost_user_header *to, const void *payload, uint32_t bytes)
 {
+	/* Looked at once: the test goes on, and may want another, when it has the answer. */
+	const unsigned fault = f->fault;
 	struct vhost_user_header h = { to->request, VHOST_USER_VERSION | VHOST_USER_REPLY, bytes };
 	uint8_t message[64];
 
-	h.size += f->fault == WRONG_SIZE ? 8 : 0;
-	h.request += f->fault == WRONG_REQUEST;
-	h.flags &= f->fault == NO_REPLY_FLAG ? ~(uint32_t)VHOST_USER_REPLY : UINT32_MAX;
+	h.size += fault == WRONG_SIZE ? 8 : 0;
+	h.request += fault == WRONG_REQUEST;
+	h.flags &= fault == NO_REPLY_FLAG ? ~(uint32_t)VHOST_USER_REPLY : UINT32_MAX;
 	memcpy(message, &h, sizeof(h));
 	memcpy(message + sizeof(h), payload, bytes);
-	send(f->fd, message, sizeof(h) + bytes - (f->fault == SHORT_ANSWER ? 3 : 0), MSG_NOSIGNAL);
-	if (f->fault == SPEAKS)
+	send(f->fd, message, sizeof(h) + bytes - (fault == SHORT_ANSWER ? 3 : 0), MSG_NOSIGNAL);
+	if (fault == SPEAKS)
 		send(f->fd, "hello", 5, MSG_NOSIGNAL);
-	if (f->fault == SHORT_ANSWER)
+	if (fault == SHORT_ANSWER)
 		shutdown(f->fd, SHUT_RDWR);
 }
 
